@@ -1,0 +1,37 @@
+#pragma once
+/// inspect: who holds a lock file, without disturbing it.
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <system_error>
+#include <vector>
+
+#include <lockkit/export.hpp>
+#include <lockkit/owner.hpp>
+
+namespace lockkit::inline v0 {
+
+enum class lock_state {
+  free,     ///< no lock file
+  held,     ///< by a lockkit process that lives
+  stale,    ///< a crashed lockkit holder's leftover: the next acquisition adopts it at once
+  foreign,  ///< not lockkit's: a script's or another library's lock, or a file that happens to be there
+};
+
+/// A snapshot; it can be outdated when it is returned.
+struct lock_inspection {
+  lock_state state = lock_state::free;
+  std::optional<owner> holder;        ///< what the record says, if one could be read
+  std::chrono::nanoseconds age{};     ///< since the file last changed, by the wall clock; zero when free
+  std::vector<std::int32_t> holders;  ///< processes seen with the lock open and held, children that inherited it too
+};
+
+/// Reads only; takes no lock unless the owner lives in another PID namespace and nothing else can tell (then a shared
+/// one for an instant, which a simultaneous try_lock can see as contention). Processes of other users are visible to
+/// root only. Absent directories count as free.
+[[nodiscard]] LOCKKIT_API lock_inspection inspect(const std::filesystem::path& lock_path);
+[[nodiscard]] LOCKKIT_API lock_inspection inspect(const std::filesystem::path& lock_path, std::error_code& ec);
+
+}  // namespace lockkit::inline v0

@@ -1,0 +1,57 @@
+#pragma once
+/// Options and notices shared by lock_file and file_mutex, and the exception of their lock().
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include <lockkit/error.hpp>
+#include <lockkit/export.hpp>
+#include <lockkit/owner.hpp>
+
+namespace lockkit::inline v0 {
+
+/// For lock_options::timeout: wait for ever.
+inline constexpr std::chrono::nanoseconds no_timeout = std::chrono::nanoseconds::max();
+
+/// What to do with filesystems whose locks live on a server (NFS, SMB, FUSE, Ceph, ... and every unknown one).
+enum class remote_policy {
+  refuse,        ///< errc::unsupported_filesystem
+  trust_server,  ///< lock there; exclusive only while the server's lease lives. Probed first: fake locks are refused
+};
+
+/// A wait has begun. Passed once per wait to lock_options::on_wait, on the waiting thread, before it sleeps.
+struct wait_notice {
+  const std::filesystem::path& path;
+  const owner& holder;  ///< as far as its record says; may have changed by the time it is read
+  bool foreign;         ///< held by something that is not lockkit: a script, another library, a person's file
+};
+
+struct lock_options {
+  std::chrono::nanoseconds timeout = std::chrono::seconds(60);  ///< of lock(); zero tries once; or no_timeout
+  bool create_parents = false;                                  ///< make missing directories of the path (0777, umask)
+  std::optional<std::filesystem::perms>
+      mode;           ///< of files made; unset: umask, and group-writable in a group's directory
+  std::string label;  ///< shown to those who wait; shortened to what the record can hold
+  remote_policy remote = remote_policy::refuse;
+  std::function<void(const wait_notice&)> on_wait;  ///< may throw: the wait ends and the exception passes through
+};
+
+/// Thrown by lock() when the lock was not had in time. what() names path, holder and how long it was waited for.
+class LOCKKIT_API lock_timeout : public error {
+ public:
+  lock_timeout(std::filesystem::path path, lockkit::owner holder, std::chrono::nanoseconds waited);
+  ~lock_timeout() override;
+  lock_timeout(const lock_timeout&) = default;
+  lock_timeout& operator=(const lock_timeout&) = default;
+
+  /// The holder when the wait ended, as far as its record says.
+  [[nodiscard]] const owner& holder() const noexcept { return holder_; }
+
+ private:
+  owner holder_;
+};
+
+}  // namespace lockkit::inline v0

@@ -1,0 +1,125 @@
+#include <fmt/format.h>
+
+#include <array>
+
+#include <lockkit/error.hpp>
+
+#include "throw_error.hpp"
+
+namespace lockkit::inline v0 {
+namespace {
+
+/// One row per errc: what to compare it with, what it means, what to do.
+struct row {
+  errc code;
+  std::errc nearest;
+  std::string_view message;
+  std::string_view advice;
+};
+
+constexpr std::array rows = {
+    row{errc::lock_timeout, std::errc::timed_out, "the lock was not free in time",
+        "wait longer, or look at the holder with 'lockkit status'"},
+    row{errc::lock_lost, std::errc::owner_dead, "the lock file was removed or replaced while it was held",
+        "find what deletes lock files by name; treat work done since as unprotected"},
+    row{errc::would_deadlock, std::errc::resource_deadlock_would_occur,
+        "this thread holds the lock already and would wait for itself", "release it first, or pass the held lock on"},
+    row{errc::unsupported_filesystem, std::errc::not_supported, "this filesystem can't keep such a lock",
+        "use a local directory, or allow the server's locks with remote_policy::trust_server"},
+    row{errc::not_a_lock_file, std::errc::file_exists, "a file that is not lockkit's stands at the lock's name",
+        "choose another name, or move that file away; it was left untouched"},
+    row{errc::leftover_of_another_user, std::errc::operation_not_permitted,
+        "a crashed holder's lock file belongs to another user, and this sticky directory lets only them remove it",
+        "ask that user to remove it, or use a directory without the sticky bit"},
+    row{errc::invalid_name, std::errc::invalid_argument, "this name can't be used",
+        "give a name that is not empty, '.' or '..', has no NUL byte, and is no longer than the filesystem allows"},
+    row{errc::published_not_durable, std::errc::io_error,
+        "the new content is visible, but syncing its directory failed",
+        "check the disk; a power cut may bring the old content back"},
+    row{errc::integrity_mismatch, std::errc::bad_message, "the content does not have the promised size or digest",
+        "fetch it again; if that repeats, the source or the promised digest is wrong"},
+    row{errc::destination_differs, std::errc::file_exists, "the destination exists with other content",
+        "move it away, or ask for overwriting"},
+    row{errc::not_cached, std::errc::no_such_file_or_directory, "the cache does not have it",
+        "ask with a policy that may fetch"},
+    row{errc::fetch_failed, std::errc::io_error, "the fetch failed", "see the fetch function's own message"},
+    row{errc::not_held, std::errc::operation_not_permitted, "the lock is not held", "lock it first"},
+    row{errc::timed_out, std::errc::timed_out, "the deadline passed", "wait longer"},
+    row{errc::not_writable, std::errc::permission_denied, "files can't be made and written in this directory",
+        "check its owner, its mode, and whether the filesystem is mounted read-only or full"},
+};
+
+const row* find(int value) noexcept {
+  for (const row& r : rows) {
+    if (static_cast<int>(r.code) == value) return &r;
+  }
+  return nullptr;
+}
+
+class category final : public std::error_category {
+ public:
+  [[nodiscard]] const char* name() const noexcept override { return "lockkit"; }
+  [[nodiscard]] std::string message(int value) const override {
+    const row* found = find(value);
+    return found == nullptr ? "unknown lockkit error" : std::string(found->message);
+  }
+  [[nodiscard]] std::error_condition default_error_condition(int value) const noexcept override {
+    const row* found = find(value);
+    return found == nullptr ? std::error_condition(value, *this) : std::make_error_condition(found->nearest);
+  }
+};
+
+std::string_view system_advice(const std::error_code& code) noexcept {
+  if (code == std::errc::permission_denied) return "check the owner and the mode of the directory and the file";
+  if (code == std::errc::no_such_file_or_directory) return "make the directory first, or correct the path";
+  if (code == std::errc::not_a_directory) return "a component of the path is not a directory";
+  if (code == std::errc::no_space_on_device) return "free some space; nothing was changed";
+  if (code == std::errc::read_only_file_system) return "use a writable filesystem";
+  if (code == std::errc::too_many_files_open) return "raise the limit of open files, or close some";
+  if (code == std::errc::filename_too_long) return "use a shorter name";
+  if (code == std::errc::is_a_directory) return "a directory stands where a file is expected";
+  return {};
+}
+
+std::string compose(const std::string& operation, const std::filesystem::path& path, const std::error_code& code,
+                    const std::string& detail) {
+  std::string text = fmt::format("lockkit: cannot {} '{}': {}", operation, path.native(), code.message());
+  if (!detail.empty()) text += fmt::format(" ({})", detail);
+  if (const std::string_view advice = advice_for(code); !advice.empty()) text += fmt::format("; {}", advice);
+  return text;
+}
+
+}  // namespace
+
+const std::error_category& lockkit_category() noexcept {
+  static const category instance;
+  return instance;
+}
+
+std::error_code make_error_code(errc value) noexcept {
+  return {static_cast<int>(value), lockkit_category()};
+}
+
+std::string_view advice_for(const std::error_code& code) noexcept {
+  if (code.category() != lockkit_category()) return system_advice(code);
+  const row* found = find(code.value());
+  return found == nullptr ? std::string_view() : found->advice;
+}
+
+error::error(std::string operation, std::filesystem::path path, std::error_code code, std::string detail)
+    : std::system_error(code),
+      operation_(std::move(operation)),
+      path_(std::move(path)),
+      message_(compose(operation_, path_, code, detail)) {}
+
+error::~error() = default;
+
+}  // namespace lockkit::inline v0
+
+namespace lockkit::detail {
+
+void throw_error(const char* operation, const std::filesystem::path& path, const std::error_code& ec) {
+  throw error(operation, path, ec);
+}
+
+}  // namespace lockkit::detail

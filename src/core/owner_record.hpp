@@ -1,0 +1,49 @@
+#pragma once
+/// The record that lockkit writes into lock files: 256 bytes, two lines of printable ASCII.
+///
+///   "4711      \n"
+///   "web1 lockkit/1 k=flock b=<32> ns=<> start=<> pf=<> fence=<20> t=<13> c=<> l=<> ...padding... w=abcd\n"
+///
+/// Rules, each with its reason.
+///  1. The first line is the PID alone: `read p < FILE` in any shell gives it, and Python's filelock reads it.
+///  2. The second line starts with the host but goes on: to filelock it reads as another host, so that it never judges,
+///     breaks or renames our lock. Never a third line: filelock would compare it as a start token.
+///  3. Always 256 bytes, written in one pwrite: a reader that races with a rewrite still sees two whole lines.
+///  4. The word that waiters sleep on lies at byte 244, aligned, inside the second line: four letters a..p, which each
+///     wake-up advances by one and each acquisition writes anew.
+///  5. Values hold graphic ASCII only; other bytes are written as %XX. Length is bounded by shortening command, label,
+///     and host, never the identity.
+/// The parser accepts any bytes: what is not exactly such a record is none, and at most `pid\n` or `pid\nhost\n` is
+/// read from other programs' files.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include <lockkit/owner.hpp>
+
+#include "platform/private_api.hpp"
+
+namespace lockkit::detail {
+
+inline constexpr std::size_t record_size = 256;
+inline constexpr std::size_t word_offset = 244;
+using record_bytes = std::array<char, record_size>;
+
+[[nodiscard]] LOCKKIT_PRIVATE_API record_bytes format_record(const owner& who);
+
+/// A whole lockkit record.
+[[nodiscard]] LOCKKIT_PRIVATE_API std::optional<owner> parse_record(std::string_view bytes);
+/// Whether the bytes carry lockkit's mark, even in a record that is damaged otherwise.
+[[nodiscard]] LOCKKIT_PRIVATE_API bool has_record_mark(std::string_view bytes) noexcept;
+/// Another program's file: `pid` and perhaps `host`, each on its line. PIDs outside 1..2^31-1 are refused.
+[[nodiscard]] LOCKKIT_PRIVATE_API std::optional<owner> parse_foreign(std::string_view bytes);
+/// The word of rule 4; 0 when the bytes are too few.
+[[nodiscard]] LOCKKIT_PRIVATE_API std::uint32_t record_word(std::string_view bytes) noexcept;
+/// The fence of a record whose other fields may be damaged; 0 if it can't be read.
+[[nodiscard]] LOCKKIT_PRIVATE_API std::uint64_t record_fence(std::string_view bytes) noexcept;
+
+}  // namespace lockkit::detail

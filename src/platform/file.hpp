@@ -1,0 +1,68 @@
+#pragma once
+/// Descriptors: open, read, write, attributes, syncing. All close-on-exec, EINTR handled, errors through `ec`, which is
+/// cleared on success. `directory` is a descriptor or AT_FDCWD.
+
+#include <sys/stat.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <system_error>
+
+#include "unique_fd.hpp"
+
+namespace lockkit::platform {
+
+/// openat with O_CLOEXEC | O_NOCTTY added.
+[[nodiscard]] LOCKKIT_PRIVATE_API unique_fd open_at(int directory, const char* name, int flags, unsigned mode,
+                                                    std::error_code& ec) noexcept;
+/// A second description of the same inode, through /proc/self/fd.
+[[nodiscard]] LOCKKIT_PRIVATE_API unique_fd reopen(int fd, int flags, std::error_code& ec) noexcept;
+/// Closes and reports what close() says (a delayed write error on network filesystems).
+LOCKKIT_PRIVATE_API void close_checked(unique_fd& fd, std::error_code& ec) noexcept;
+
+/// One call each; may move less than asked. 0 from the readers: end of file.
+LOCKKIT_PRIVATE_API std::size_t read_some(int fd, std::span<std::byte> into, std::error_code& ec) noexcept;
+LOCKKIT_PRIVATE_API std::size_t pread_some(int fd, std::span<std::byte> into, std::uint64_t offset,
+                                           std::error_code& ec) noexcept;
+LOCKKIT_PRIVATE_API std::size_t write_some(int fd, std::span<const std::byte> from, std::error_code& ec) noexcept;
+LOCKKIT_PRIVATE_API std::size_t pwrite_some(int fd, std::span<const std::byte> from, std::uint64_t offset,
+                                            std::error_code& ec) noexcept;
+/// Until everything is moved, or an error. A write that moves nothing is ENOSPC.
+LOCKKIT_PRIVATE_API void write_all(int fd, std::span<const std::byte> from, std::error_code& ec) noexcept;
+LOCKKIT_PRIVATE_API void pwrite_all(int fd, std::span<const std::byte> from, std::uint64_t offset,
+                                    std::error_code& ec) noexcept;
+/// Fills `into` as far as the file goes; returns how far.
+LOCKKIT_PRIVATE_API std::size_t pread_all(int fd, std::span<std::byte> into, std::uint64_t offset,
+                                          std::error_code& ec) noexcept;
+/// A small file as text, at most `limit` bytes of it. Never follows a symbolic link in the last component, never
+/// blocks.
+LOCKKIT_PRIVATE_API std::string read_small_file(int directory, const char* name, std::size_t limit,
+                                                std::error_code& ec);
+
+LOCKKIT_PRIVATE_API struct stat status(int fd, std::error_code& ec) noexcept;
+/// Does not follow a symbolic link in the last component.
+LOCKKIT_PRIVATE_API struct stat status_at(int directory, const char* name, std::error_code& ec) noexcept;
+[[nodiscard]] constexpr bool same_inode(const struct stat& a, const struct stat& b) noexcept {
+  return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+LOCKKIT_PRIVATE_API void sync_file(int fd, std::error_code& ec) noexcept;
+/// Asks for blocks early, so that a full disk shows at the start. Not supported counts as success.
+LOCKKIT_PRIVATE_API void reserve(int fd, std::uint64_t bytes, std::error_code& ec) noexcept;
+LOCKKIT_PRIVATE_API void resize(int fd, std::uint64_t bytes, std::error_code& ec) noexcept;
+LOCKKIT_PRIVATE_API void change_mode(int fd, unsigned mode, std::error_code& ec) noexcept;
+/// Modification time to now.
+LOCKKIT_PRIVATE_API void touch(int fd, std::error_code& ec) noexcept;
+LOCKKIT_PRIVATE_API std::uint64_t seek_start(int fd, std::error_code& ec) noexcept;
+
+/// Whole-file reflink. False with a clear code: not possible here, copy instead.
+[[nodiscard]] LOCKKIT_PRIVATE_API bool clone_file(int from, int to, std::error_code& ec) noexcept;
+/// Copies the whole of `from` to `to` (both from their offset 0), in the kernel where it can.
+LOCKKIT_PRIVATE_API std::uint64_t copy_file(int from, int to, std::error_code& ec);
+/// True if no writable description of the file exists anywhere; clear code and false if one does; a code where the
+/// kernel can't tell. `fd` must be read-only.
+[[nodiscard]] LOCKKIT_PRIVATE_API bool is_sealed(int fd, std::error_code& ec) noexcept;
+
+}  // namespace lockkit::platform

@@ -1,0 +1,23 @@
+#pragma once
+/// Kernel locks. flock excludes open file descriptions from each other, in and across processes, and is released when
+/// the last copy of a description closes. OFD record locks are used as presence marks only, never for exclusion.
+
+#include <system_error>
+
+#include "private_api.hpp"
+
+namespace lockkit::platform {
+
+enum class lock_mode { exclusive, shared };
+
+/// False with a clear code: somebody else holds it.
+[[nodiscard]] LOCKKIT_PRIVATE_API bool try_flock(int fd, lock_mode mode, std::error_code& ec) noexcept;
+LOCKKIT_PRIVATE_API void unlock_flock(int fd) noexcept;
+
+/// A byte far beyond the file's end, read-locked by everybody who waits.
+LOCKKIT_PRIVATE_API void set_presence(int fd, std::error_code& ec) noexcept;
+LOCKKIT_PRIVATE_API void clear_presence(int fd) noexcept;
+/// Whether another description has marked its presence. True when it can't be told.
+[[nodiscard]] LOCKKIT_PRIVATE_API bool others_present(int fd) noexcept;
+
+}  // namespace lockkit::platform

@@ -1,0 +1,24 @@
+#pragma once
+/// Names: link, rename, remove, make directories. Conventions as in file.hpp.
+
+#include <system_error>
+
+#include "private_api.hpp"
+
+namespace lockkit::platform {
+
+/// Gives the open file a (further) name: linkat with AT_EMPTY_PATH, or through /proc/self/fd where the kernel is too
+/// old for that. EEXIST is exclusive creation's. ENOENT with a link count above 0 means that neither way exists here.
+LOCKKIT_PRIVATE_API void link_descriptor(int fd, int directory, const char* name, std::error_code& ec) noexcept;
+LOCKKIT_PRIVATE_API void link_name(int from_directory, const char* from, int to_directory, const char* to,
+                                   std::error_code& ec) noexcept;
+/// Does not follow symbolic links; replaces atomically.
+LOCKKIT_PRIVATE_API void rename_replace(int directory, const char* from, const char* to, std::error_code& ec) noexcept;
+/// EEXIST if `to` exists; EINVAL, ENOSYS or EOPNOTSUPP where the filesystem can't do it.
+LOCKKIT_PRIVATE_API void rename_if_absent(int directory, const char* from, const char* to,
+                                          std::error_code& ec) noexcept;
+LOCKKIT_PRIVATE_API void unlink_name(int directory, const char* name, std::error_code& ec) noexcept;
+LOCKKIT_PRIVATE_API void make_directory(int directory, const char* name, unsigned mode, std::error_code& ec) noexcept;
+LOCKKIT_PRIVATE_API void remove_directory(int directory, const char* name, std::error_code& ec) noexcept;
+
+}  // namespace lockkit::platform

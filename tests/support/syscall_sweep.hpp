@@ -1,0 +1,28 @@
+#pragma once
+/// Kill at every system call, found by tracing: the kernel stops a child at each call it makes, whatever library makes
+/// it, so that no list of calls has to be kept.
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace testing {
+
+/// What a traced child did.
+struct traced_run {
+  bool killed = false;      ///< it was killed; false: it ended before reaching that call
+  int status = 0;           ///< exit code if it was not killed
+  std::vector<long> calls;  ///< numbers of the system calls entered between the marks, in order
+};
+
+/// Runs `prepare` and then `body` in a forked child under ptrace. Calls are counted while `body` runs. With
+/// `kill_before` = N (from 1) the child gets SIGKILL at the entry of its N-th call: that call has no effect any more.
+/// 0: never. Single-threaded bodies only.
+traced_run run_traced(const std::function<void()>& prepare, const std::function<void()>& body, std::size_t kill_before);
+
+/// For N = 1, 2, ... until the child ends by itself: run, kill at call N, then `check(N)` in this process.
+/// Returns how many points were visited.
+std::size_t kill_at_every_call(const std::function<void()>& prepare, const std::function<void()>& body,
+                               const std::function<void(std::size_t point)>& check);
+
+}  // namespace testing
