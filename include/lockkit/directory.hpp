@@ -12,8 +12,8 @@
 namespace lockkit::inline v0 {
 
 struct directory_options {
-  std::optional<std::filesystem::perms> mode;  ///< exactly this, for directories that the call made; unset: umask
-  retry_policy retries{};                      ///< for passing errors of network filesystems
+  std::optional<std::filesystem::perms> mode{};  ///< exactly this, for directories that the call made; unset: umask
+  retry_policy retries{};                        ///< for passing errors of network filesystems
 };
 
 /// Makes `path` and its missing parents; true if this call made the last one, false if it was there. A directory that

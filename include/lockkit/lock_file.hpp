@@ -28,6 +28,10 @@
 #include <lockkit/lock_options.hpp>
 #include <lockkit/owner.hpp>
 
+namespace lockkit::detail {
+struct lock_file_internals;
+}
+
 namespace lockkit::inline v0 {
 
 /// What verify() found.
@@ -90,6 +94,7 @@ class LOCKKIT_API lock_file {
   [[nodiscard]] const std::filesystem::path& path() const noexcept;
 
  private:
+  friend struct detail::lock_file_internals;
   struct impl;
   std::unique_ptr<impl> impl_;
 };

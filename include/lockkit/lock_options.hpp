@@ -33,10 +33,10 @@ struct lock_options {
   std::chrono::nanoseconds timeout = std::chrono::seconds(60);  ///< of lock(); zero tries once; or no_timeout
   bool create_parents = false;                                  ///< make missing directories of the path (0777, umask)
   std::optional<std::filesystem::perms>
-      mode;           ///< of files made; unset: umask, and group-writable in a group's directory
-  std::string label;  ///< shown to those who wait; shortened to what the record can hold
+      mode{};           ///< of files made; unset: umask, and group-writable in a group's directory
+  std::string label{};  ///< shown to those who wait; shortened to what the record can hold
   remote_policy remote = remote_policy::refuse;
-  std::function<void(const wait_notice&)> on_wait;  ///< may throw: the wait ends and the exception passes through
+  std::function<void(const wait_notice&)> on_wait{};  ///< may throw: the wait ends and the exception passes through
 };
 
 /// Thrown by lock() when the lock was not had in time. what() names path, holder and how long it was waited for.

@@ -56,8 +56,8 @@ class fetch_policy {
 
 /// How far a fetch is.
 struct fetch_progress {
-  std::uint64_t bytes = 0;             ///< received so far
-  std::optional<std::uint64_t> total;  ///< if the fetch said so
+  std::uint64_t bytes = 0;               ///< received so far
+  std::optional<std::uint64_t> total{};  ///< if the fetch said so
 };
 
 /// Where a fetch callback puts what it brings. Valid during the callback only, on its thread.
@@ -87,12 +87,12 @@ using fetch_function = std::function<void(fetch_sink&)>;
 
 /// What a request may say beyond key, callback and policy.
 struct request_options {
-  deadline until = deadline::never();  ///< for waiting on another's fetch; errc::timed_out when it passes
-  std::stop_token stop{};              ///< ends a wait, std::errc::operation_canceled
-  std::optional<std::string> sha256;   ///< 64 hexadecimal digits the content must have: errc::integrity_mismatch.
-                                       ///< A cached content with another digest counts as missing
-  std::function<void(const fetch_progress&)> on_progress;             ///< during an own fetch, on this thread
-  std::function<void(const std::string& key, const owner&)> on_wait;  ///< once, when another's fetch is waited for
+  deadline until = deadline::never();   ///< for waiting on another's fetch; errc::timed_out when it passes
+  std::stop_token stop{};               ///< ends a wait, std::errc::operation_canceled
+  std::optional<std::string> sha256{};  ///< 64 hexadecimal digits the content must have: errc::integrity_mismatch.
+                                        ///< A cached content with another digest counts as missing
+  std::function<void(const fetch_progress&)> on_progress{};             ///< during an own fetch, on this thread
+  std::function<void(const std::string& key, const owner&)> on_wait{};  ///< once, when another's fetch is waited for
 };
 
 /// One content, pinned: stays readable through this object whatever happens to the cache. Copies share it.
@@ -128,7 +128,7 @@ struct mirror_options {
   bool overwrite = false;  ///< replace a destination with other content
   durability level = durability::consistent;
   bool create_parents = true;
-  std::optional<std::filesystem::perms> permissions;  ///< of an isolated mirror; unset: 0666 under the umask
+  std::optional<std::filesystem::perms> permissions{};  ///< of an isolated mirror; unset: 0666 under the umask
 };
 
 enum class mirror_result {

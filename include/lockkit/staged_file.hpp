@@ -45,7 +45,7 @@ enum class symlink_policy {
 
 struct publish_options {
   publish_mode mode = publish_mode::replace;
-  std::optional<std::filesystem::perms> permissions;  ///< unset: 0666 under the umask and default ACL, as open() does
+  std::optional<std::filesystem::perms> permissions{};  ///< unset: 0666 under the umask and default ACL, as open() does
   symlink_policy symlinks = symlink_policy::replace;
 };
 

@@ -112,15 +112,29 @@ std::optional<owner> parse_identity(std::string_view line) {
   return who;
 }
 
+/// Writes `value` with leading zeros over the `width` characters after `key`.
+void overwrite_number(record_bytes& record, std::string_view key, std::size_t width, std::uint64_t value) noexcept {
+  // The last one: a host's name comes before the fields and may hold anything.
+  const std::size_t at = std::string_view(record.data(), record.size()).rfind(key) + key.size();
+  for (std::size_t i = width; i-- > 0; value /= 10) record[at + i] = static_cast<char>('0' + value % 10);
+}
+
 }  // namespace
+
+void restamp_record(record_bytes& record, fencing_token token, std::uint64_t wall_ms) noexcept {
+  overwrite_number(record, " fence=", 20, token.value);
+  overwrite_number(record, " t=", 13, wall_ms);
+  const std::uint32_t word = word_letters(token.value);
+  std::memcpy(record.data() + word_offset, &word, sizeof word);
+}
 
 record_bytes format_record(const owner& who) {
   std::string text = fmt::format("{:<10}\n", who.pid);
   append_escaped(text, who.host, 11 + 64);
   const auto since = std::chrono::floor<std::chrono::milliseconds>(who.since.time_since_epoch()).count();
-  text +=
-      fmt::format("{}k=flock b={:0>32} ns={} start={} pf={} fence={:020} t={}", mark, who.boot_id, who.pid_namespace,
-                  who.start_time, who.pidfd_inode, who.token.value, std::max<std::int64_t>(since, 0));
+  text += fmt::format("{}k=flock b={:0>32} ns={} start={} pf={} fence={:020} t={:013}", mark, who.boot_id,
+                      who.pid_namespace, who.start_time, who.pidfd_inode, who.token.value,
+                      std::max<std::int64_t>(since, 0));
   if (text.size() + 4 < word_key) {
     text += " c=";
     append_escaped(text, who.command, word_key);

@@ -35,6 +35,9 @@ using record_bytes = std::array<char, record_size>;
 
 [[nodiscard]] LOCKKIT_PRIVATE_API record_bytes format_record(const owner& who);
 
+/// Another acquisition by the same owner: changes token, time and word in place.
+LOCKKIT_PRIVATE_API void restamp_record(record_bytes& record, fencing_token token, std::uint64_t wall_ms) noexcept;
+
 /// A whole lockkit record.
 [[nodiscard]] LOCKKIT_PRIVATE_API std::optional<owner> parse_record(std::string_view bytes);
 /// Whether the bytes carry lockkit's mark, even in a record that is damaged otherwise.

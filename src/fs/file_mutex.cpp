@@ -1,0 +1,233 @@
+/// The mutex on a file that stays.
+///
+/// 1. Open it as a lock_file opens its guard; a file with content that is not lockkit's is refused, untouched.
+/// 2. Take the kernel's lock, shared or exclusive, with the caller's deadline (kernel_lock.hpp).
+/// 3. Then compare the name with the inode: the file may have been deleted or replaced while we waited, and newcomers
+///    would lock another one. If it is not the same: unlock, wake, start again at 1.
+/// 4. An exclusive holder writes its record, for those who wait and for the token. Sharers write nothing: there may be
+///    many, and readers may hold the file open read-only one day.
+/// 5. Release unlocks and wakes; the file stays. A forked child owns nothing, as in lock_file.
+#include <lockkit/file_mutex.hpp>
+
+#include <fcntl.h>
+
+#include "core/throw_error.hpp"
+#include "guard.hpp"
+#include "lock_names.hpp"
+#include "object_gate.hpp"
+#include "platform/fault.hpp"
+#include "platform/process.hpp"
+
+namespace lockkit::inline v0 {
+
+using detail::wait_terms;
+using platform::lock_mode;
+
+struct file_mutex::impl {
+  impl(const std::filesystem::path& given_path, lock_options given)
+      : path(detail::name_mutex(given_path, name_error)), options(std::move(given)), stamp_(options.label) {}
+
+  [[nodiscard]] bool acquire(lock_mode mode, deadline until, std::stop_token stop, std::error_code& ec);
+  void acquire_or_throw(lock_mode mode);
+  void release() noexcept;
+  [[nodiscard]] bool is_held() const noexcept { return held_ && generation_ == platform::process_generation(); }
+
+  std::error_code name_error;
+  std::filesystem::path path;
+  lock_options options;
+  std::atomic<std::uint64_t> token{0};
+
+ private:
+  void start_anew_after_fork() noexcept;
+  void notify();
+  [[nodiscard]] bool acquire_in_gate(lock_mode mode, wait_terms& terms, std::error_code& ec);
+  void open(std::error_code& ec);
+  [[nodiscard]] bool is_named() const noexcept;
+
+  detail::object_gate gate_;
+  detail::guard guard_;
+  detail::owner_stamp stamp_;
+  std::shared_ptr<detail::hold_note> note_;
+  std::atomic<std::uint64_t> generation_{platform::process_generation()};
+  std::atomic<bool> held_{false};
+};
+
+void file_mutex::impl::start_anew_after_fork() noexcept {
+  if (generation_ == platform::process_generation()) return;
+  generation_ = platform::process_generation();
+  gate_.reset();
+  guard_.close();
+  held_ = false;
+}
+
+void file_mutex::impl::notify() {
+  if (!options.on_wait) return;
+  bool foreign = false;
+  const owner holder = detail::read_owner(path.c_str(), foreign);
+  options.on_wait({path, holder, foreign});
+}
+
+bool file_mutex::impl::acquire(lock_mode mode, deadline until, std::stop_token stop, std::error_code& ec) {
+  ec = name_error;
+  if (ec) return false;
+  start_anew_after_fork();
+  wait_terms terms(until, std::move(stop));
+  terms.notice = [this] { notify(); };
+  if (!gate_.enter(terms, ec)) return false;
+  try {
+    held_ = acquire_in_gate(mode, terms, ec);
+  } catch (...) {
+    gate_.leave();
+    throw;
+  }
+  if (!held_) gate_.leave();
+  return held_;
+}
+
+/// Rule 1.
+void file_mutex::impl::open(std::error_code& ec) {
+  guard_.open(path, options, ec);
+  if (ec || guard_.status().st_size == 0) return;
+  if (!detail::has_record_mark(detail::read_record(guard_.fd(), ec).text()) && !ec) ec = errc::not_a_lock_file;
+}
+
+bool file_mutex::impl::is_named() const noexcept {
+  std::error_code ec;
+  const struct stat named = platform::status_at(AT_FDCWD, path.c_str(), ec);
+  return !ec && platform::same_inode(named, guard_.status());
+}
+
+bool file_mutex::impl::acquire_in_gate(lock_mode mode, wait_terms& terms, std::error_code& ec) {
+  for (;;) {
+    if (!guard_.is_open()) open(ec);
+    const struct stat& inode = guard_.status();
+    if (!ec && terms.until().is_never() && detail::this_thread_holds(inode.st_dev, inode.st_ino)) {
+      ec = errc::would_deadlock;
+      return false;
+    }
+    if (ec || !guard_.acquire(mode, terms, ec)) {
+      if (ec) guard_.close();
+      return false;
+    }
+    platform::fault::point("file_mutex.locked");
+    if (is_named()) break;
+    guard_.release();
+    guard_.close();
+  }
+  token = mode == lock_mode::exclusive ? stamp_.write(guard_.fd(), ec).value : 0;
+  if (ec) guard_.release();
+  if (!ec) detail::note_hold(note_, guard_.status().st_dev, guard_.status().st_ino);
+  return !ec;
+}
+
+void file_mutex::impl::acquire_or_throw(lock_mode mode) {
+  const auto began = std::chrono::steady_clock::now();
+  const bool acquired = detail::throwing(
+      "lock", path, [&](std::error_code& ec) { return acquire(mode, deadline::after(options.timeout), {}, ec); });
+  if (acquired) return;
+  bool foreign = false;
+  throw lock_timeout(path, detail::read_owner(path.c_str(), foreign), std::chrono::steady_clock::now() - began);
+}
+
+void file_mutex::impl::release() noexcept {
+  if (!is_held()) return;
+  held_ = false;
+  token = 0;
+  if (note_) note_->held = false;
+  guard_.release();
+  gate_.leave();
+}
+
+file_mutex::file_mutex(const std::filesystem::path& path, lock_options options)
+    : impl_(std::make_unique<impl>(path, std::move(options))) {}
+
+file_mutex::~file_mutex() {
+  if (impl_) impl_->release();
+}
+
+file_mutex::file_mutex(file_mutex&& other) noexcept = default;
+
+file_mutex& file_mutex::operator=(file_mutex&& other) noexcept {
+  file_mutex(std::move(other)).impl_.swap(impl_);
+  return *this;
+}
+
+bool file_mutex::try_lock_until(deadline until, std::stop_token stop, std::error_code& ec) {
+  return impl_->acquire(lock_mode::exclusive, until, std::move(stop), ec);
+}
+
+bool file_mutex::try_lock_shared_until(deadline until, std::stop_token stop, std::error_code& ec) {
+  return impl_->acquire(lock_mode::shared, until, std::move(stop), ec);
+}
+
+bool file_mutex::try_lock_until(deadline until, std::error_code& ec) {
+  return try_lock_until(until, {}, ec);
+}
+
+bool file_mutex::try_lock_shared_until(deadline until, std::error_code& ec) {
+  return try_lock_shared_until(until, {}, ec);
+}
+
+bool file_mutex::try_lock_until(deadline until) {
+  return detail::throwing("lock", path(), [&](std::error_code& ec) { return try_lock_until(until, ec); });
+}
+
+bool file_mutex::try_lock_shared_until(deadline until) {
+  return detail::throwing("lock", path(), [&](std::error_code& ec) { return try_lock_shared_until(until, ec); });
+}
+
+bool file_mutex::try_lock(std::error_code& ec) {
+  return try_lock_until(deadline(), ec);
+}
+
+bool file_mutex::try_lock() {
+  return try_lock_until(deadline());
+}
+
+bool file_mutex::try_lock_shared(std::error_code& ec) {
+  return try_lock_shared_until(deadline(), ec);
+}
+
+bool file_mutex::try_lock_shared() {
+  return try_lock_shared_until(deadline());
+}
+
+void file_mutex::lock() {
+  impl_->acquire_or_throw(lock_mode::exclusive);
+}
+
+void file_mutex::lock_shared() {
+  impl_->acquire_or_throw(lock_mode::shared);
+}
+
+void file_mutex::unlock() noexcept {
+  impl_->release();
+}
+
+bool file_mutex::owns_lock() const noexcept {
+  return impl_->is_held();
+}
+
+fencing_token file_mutex::token() const noexcept {
+  return {owns_lock() ? impl_->token.load() : 0};
+}
+
+fencing_token file_mutex::latest_token(std::error_code& ec) const {
+  const platform::unique_fd fd =
+      platform::open_at(AT_FDCWD, impl_->path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, ec);
+  if (ec == std::errc::no_such_file_or_directory) ec.clear();
+  if (ec || !fd) return {};
+  // The record may be rewritten while it is read: two equal readings in a row are not torn.
+  std::uint64_t last = detail::record_fence(detail::read_record(fd.get(), ec).text());
+  for (;;) {
+    const std::uint64_t again = detail::record_fence(detail::read_record(fd.get(), ec).text());
+    if (ec || again == last) return fencing_token{ec ? 0 : again};
+    last = again;
+  }
+}
+
+const std::filesystem::path& file_mutex::path() const noexcept {
+  return impl_->path;
+}
+
+}  // namespace lockkit::inline v0

@@ -1,0 +1,38 @@
+#pragma once
+/// An inode opened for locking, with its kernel lock and its owner's record: the part that lock_file and file_mutex
+/// share.
+
+#include <filesystem>
+#include <optional>
+
+#include <lockkit/lock_options.hpp>
+
+#include "kernel_lock.hpp"
+#include "lock_inode.hpp"
+#include "owner_stamp.hpp"
+
+namespace lockkit::detail {
+
+/// A descriptor shared by fork would give both processes the lock: whoever uses a guard closes it in a forked child and
+/// opens it anew (closing alone releases nothing of the parent).
+class guard {
+ public:
+  [[nodiscard]] bool is_open() const noexcept { return lock_.has_value(); }
+  void open(const std::filesystem::path& path, const lock_options& options, std::error_code& ec);
+  void close() noexcept;
+
+  [[nodiscard]] bool acquire(platform::lock_mode mode, wait_terms& terms, std::error_code& ec) {
+    return lock_->acquire(mode, terms, ec);
+  }
+  void release() noexcept { lock_->release(); }
+
+  [[nodiscard]] int fd() const noexcept { return inode_.fd.get(); }
+  [[nodiscard]] const struct stat& status() const noexcept { return inode_.status; }
+  [[nodiscard]] bool is_local() const noexcept { return inode_.kind == platform::filesystem_kind::local; }
+
+ private:
+  lock_inode inode_;
+  std::optional<kernel_lock> lock_;
+};
+
+}  // namespace lockkit::detail

@@ -1,0 +1,278 @@
+/// The lock file protocol: P, the public name, is a hard link of G, a hidden guard that the kernel's lock is taken on.
+///
+///  1. Open G (lock_inode.hpp): an existing file without O_CREAT, a missing one with O_EXCL.
+///  2. Check it: a regular file that has one name, or two of which one is P, or that carries lockkit's mark. Somebody's
+///     data may have been linked to that name, and rule 3 writes into it.
+///  3. Take the kernel's lock on G, with the caller's deadline (kernel_lock.hpp), then write the whole record: before P
+///     can be seen, so that P never stands without a valid record; whole, so that damage by others heals.
+///  4. Plant: link G's descriptor to P. EEXIST is exclusive creation's. By descriptor, not by name: G can't be swapped
+///  in
+///     between. ENOENT while G has no name left: it was unlinked; start again at 1 with the G that stands there now.
+///  5. P exists and is G's inode: a crashed predecessor's. Only the holder of G's lock makes that link, and an open
+///     descriptor keeps the inode's number from being reused: P is ours already.
+///  6. Where linking is refused, or the link could never be removed again (another user's G in a sticky directory):
+///     plant a file of our own, which is locked and complete before RENAME_NOREPLACE gives it the name P. Where that
+///     does not exist either: O_CREAT|O_EXCL on P, then lock and record. A crash between these leaves an empty P, which
+///     counts as held until a person removes it: it fails closed.
+///  7. P is another inode with a lockkit record (G was deleted, a crashed plant by rule 6): lock that inode, compare it
+///     with the name, then unlink it and plant again. Lock, comparison and record each carry weight (plant.cpp).
+///  8. P is anything else: a script's or another library's lock. Keep G's lock, so that others queue up behind it; wait
+///     for P to change; try again. Never broken.
+///  9. A forked child shares G's description and so its kernel lock: it must not use it. It closes and opens anew.
+/// 10. Release: only if P is still ours, unlink it, then unlock G, then wake one waiter. Unlocking first would let the
+///     next holder plant a P that we then delete; not comparing would delete a file that somebody put there.
+///     Every failure after rule 3 unlocks and wakes likewise.
+/// 11. verify: held if G is still named by its name and P is ours. P gone: link it again; nobody of lockkit can have
+///     entered, since G's lock is held. G or P replaced: lost. It removes nothing.
+#include <lockkit/lock_file.hpp>
+
+#include <fcntl.h>
+
+#include <lockkit/backoff.hpp>
+
+#include "core/throw_error.hpp"
+#include "lock_file_impl.hpp"
+#include "platform/fault.hpp"
+#include "platform/names.hpp"
+#include "platform/process.hpp"
+#include "platform/watch.hpp"
+
+namespace lockkit::inline v0 {
+
+using detail::plant_state;
+using detail::wait_terms;
+using platform::lock_mode;
+
+lock_file::impl::impl(const std::filesystem::path& path, lock_options given)
+    : names(detail::name_lock(path, name_error)),
+      options(std::move(given)),
+      stamp_(options.label),
+      generation_(platform::process_generation()) {}
+
+void lock_file::impl::start_anew_after_fork() noexcept {
+  if (generation_ == platform::process_generation()) return;
+  generation_ = platform::process_generation();
+  gate_.reset();
+  planted_.forget();
+  guard_.close();
+  held_ = false;
+}
+
+bool lock_file::impl::is_held() const noexcept {
+  return held_ && generation_ == platform::process_generation();
+}
+
+bool lock_file::impl::acquire(wait_terms& terms, std::error_code& ec) {
+  ec = name_error;
+  if (ec) return false;
+  start_anew_after_fork();
+  terms.notice = [this] {
+    if (!options.on_wait) return;
+    bool foreign = false;
+    const owner holder = find_holder(foreign);
+    options.on_wait({names.path, holder, foreign});
+  };
+  if (!gate_.enter(terms, ec)) return false;
+  bool acquired = false;
+  try {
+    acquired = acquire_in_gate(terms, ec);
+  } catch (...) {
+    gate_.leave();
+    throw;
+  }
+  if (!acquired) gate_.leave();
+  return acquired;
+}
+
+bool lock_file::impl::acquire_in_gate(wait_terms& terms, std::error_code& ec) {
+  for (;;) {
+    if (!lock_guard(terms, ec)) return false;
+    detail::plant_state state = plant_state::foreign;
+    try {
+      state = plant_or_wait(terms, ec);
+    } catch (...) {
+      guard_.release();
+      throw;
+    }
+    if (state == plant_state::held && !ec) break;
+    guard_.release();
+    if (ec || state == plant_state::foreign) return false;
+    guard_.close();
+  }
+  detail::note_hold(note_, guard_.status().st_dev, guard_.status().st_ino);
+  lost_ = false;
+  held_ = true;
+  return true;
+}
+
+bool lock_file::impl::lock_guard(wait_terms& terms, std::error_code& ec) {
+  if (!guard_.is_open()) {
+    guard_.open(names.guard, options, ec);
+    if (!ec) check_guard(ec);
+    if (ec) {
+      guard_.close();
+      return false;
+    }
+  }
+  const struct stat& inode = guard_.status();
+  if (terms.until().is_never() && detail::this_thread_holds(inode.st_dev, inode.st_ino)) {
+    ec = errc::would_deadlock;
+    return false;
+  }
+  if (guard_.acquire(lock_mode::exclusive, terms, ec)) return true;
+  if (ec.value() == ESTALE) guard_.close();  // vanished on its server: opened anew next time
+  return false;
+}
+
+/// Rule 2.
+void lock_file::impl::check_guard(std::error_code& ec) noexcept {
+  const struct stat& found = guard_.status();
+  if (found.st_nlink <= 1) return;
+  std::error_code ignored;
+  const struct stat planted = platform::status_at(AT_FDCWD, names.path.c_str(), ignored);
+  if (!ignored && found.st_nlink == 2 && platform::same_inode(found, planted)) return;
+  if (!detail::has_record_mark(detail::read_record(guard_.fd(), ec).text()) && !ec) ec = errc::not_a_lock_file;
+}
+
+plant_state lock_file::impl::try_plant(std::error_code& ec) {
+  return planted_.plant(names, guard_, stamp_, options, method, ec);
+}
+
+plant_state lock_file::impl::plant_or_wait(wait_terms& terms, std::error_code& ec) {
+  platform::fault::point("lock_file.guard_locked");
+  token_ = stamp_.write(guard_.fd(), ec).value;
+  if (ec) return plant_state::held;
+  platform::fault::point("lock_file.stamped");
+  plant_state state = try_plant(ec);
+  while (state == plant_state::foreign && !ec && !terms.over()) {
+    terms.begin();
+    std::error_code unwatched;
+    platform::path_watch watch(names.path.c_str(), unwatched);
+    state = try_plant(ec);  // it may have gone before it was watched
+    if (state != plant_state::foreign || ec) break;
+    if (unwatched) {
+      sleep_until(terms.slice(std::chrono::milliseconds(5)));
+    } else {
+      watch.wait(terms.slice());
+    }
+    state = try_plant(ec);
+  }
+  platform::fault::point("lock_file.planted");
+  return state;
+}
+
+void lock_file::impl::release() noexcept {
+  if (!is_held()) return;
+  held_ = false;
+  token_ = 0;
+  if (note_) note_->held = false;
+  if (!planted_.remove(names)) lost_ = true;
+  platform::fault::point("lock_file.removed");
+  guard_.release();
+  gate_.leave();
+}
+
+verify_result lock_file::impl::verify(std::error_code& ec) {
+  ec.clear();
+  if (!is_held()) {
+    ec = errc::not_held;
+    return verify_result::lost;
+  }
+  const struct stat guard_name = platform::status_at(AT_FDCWD, names.guard.c_str(), ec);
+  const bool guarded = !ec && platform::same_inode(guard_name, guard_.status());
+  ec.clear();
+  bool absent = false;
+  if (guarded && planted_.stands(names, absent)) return verify_result::held;
+  if (guarded && absent && try_plant(ec) == plant_state::held && !ec) return verify_result::restored;
+  lost_ = true;
+  return verify_result::lost;
+}
+
+owner lock_file::impl::find_holder(bool& foreign) const {
+  owner holder = detail::read_owner(names.path.c_str(), foreign);
+  if (holder.pid != 0 || !foreign) return holder;
+  std::error_code ec;
+  platform::status_at(AT_FDCWD, names.path.c_str(), ec);
+  if (!ec) return holder;  // it stands there and says nothing about itself
+  return detail::read_owner(names.guard.c_str(), foreign);
+}
+
+lock_file::lock_file(const std::filesystem::path& path, lock_options options)
+    : impl_(std::make_unique<impl>(path, std::move(options))) {}
+
+lock_file::~lock_file() {
+  if (impl_) impl_->release();
+}
+
+lock_file::lock_file(lock_file&& other) noexcept = default;
+
+lock_file& lock_file::operator=(lock_file&& other) noexcept {
+  lock_file(std::move(other)).impl_.swap(impl_);  // what we held is released with the temporary
+  return *this;
+}
+
+bool lock_file::try_lock_until(deadline until, std::stop_token stop, std::error_code& ec) {
+  wait_terms terms(until, std::move(stop));
+  return impl_->acquire(terms, ec);
+}
+
+bool lock_file::try_lock_until(deadline until, std::error_code& ec) {
+  return try_lock_until(until, {}, ec);
+}
+
+bool lock_file::try_lock_until(deadline until) {
+  return detail::throwing("lock", path(), [&](std::error_code& ec) { return try_lock_until(until, ec); });
+}
+
+bool lock_file::try_lock(std::error_code& ec) {
+  return try_lock_until(deadline(), ec);
+}
+
+bool lock_file::try_lock() {
+  return try_lock_until(deadline());
+}
+
+void lock_file::lock() {
+  const auto began = std::chrono::steady_clock::now();
+  if (try_lock_until(deadline::after(impl_->options.timeout))) return;
+  bool foreign = false;
+  throw lock_timeout(path(), impl_->find_holder(foreign), std::chrono::steady_clock::now() - began);
+}
+
+void lock_file::unlock() noexcept {
+  impl_->release();
+}
+
+bool lock_file::owns_lock() const noexcept {
+  return impl_->is_held();
+}
+
+bool lock_file::lost() const noexcept {
+  return impl_->lost_;
+}
+
+verify_result lock_file::verify(std::error_code& ec) {
+  return impl_->verify(ec);
+}
+
+verify_result lock_file::verify() {
+  return detail::throwing("verify", path(), [&](std::error_code& ec) { return verify(ec); });
+}
+
+fencing_token lock_file::token() const noexcept {
+  return {owns_lock() ? impl_->token_.load() : 0};
+}
+
+const std::filesystem::path& lock_file::path() const noexcept {
+  return impl_->names.path;
+}
+
+}  // namespace lockkit::inline v0
+
+namespace lockkit::detail {
+
+void lock_file_internals::use_plant(lock_file& lock, plant_method method) noexcept {
+  lock.impl_->method = method;
+}
+
+}  // namespace lockkit::detail

@@ -1,0 +1,51 @@
+#pragma once
+/// The state of a lock_file. Private; tests reach the plant method through it.
+
+#include <lockkit/lock_file.hpp>
+
+#include "guard.hpp"
+#include "object_gate.hpp"
+#include "plant.hpp"
+
+namespace lockkit::inline v0 {
+
+struct lock_file::impl {
+  impl(const std::filesystem::path& path, lock_options given);
+
+  /// One implementation for every way of locking.
+  [[nodiscard]] bool acquire(detail::wait_terms& terms, std::error_code& ec);
+  void release() noexcept;
+  [[nodiscard]] bool is_held() const noexcept;
+  [[nodiscard]] verify_result verify(std::error_code& ec);
+  /// Whoever stands in the way, for messages.
+  [[nodiscard]] owner find_holder(bool& foreign) const;
+
+  detail::lock_names names;
+  std::error_code name_error;
+  lock_options options;
+  detail::plant_method method = detail::plant_method::automatic;
+
+ private:
+  void start_anew_after_fork() noexcept;
+  [[nodiscard]] bool enter(detail::wait_terms& terms, std::error_code& ec);
+  [[nodiscard]] bool acquire_in_gate(detail::wait_terms& terms, std::error_code& ec);
+  [[nodiscard]] bool lock_guard(detail::wait_terms& terms, std::error_code& ec);
+  [[nodiscard]] detail::plant_state plant_or_wait(detail::wait_terms& terms, std::error_code& ec);
+  [[nodiscard]] detail::plant_state try_plant(std::error_code& ec);
+  void check_guard(std::error_code& ec) noexcept;
+  void restart() noexcept;
+
+  detail::object_gate gate_;
+  detail::guard guard_;
+  detail::owner_stamp stamp_;
+  detail::planted_name planted_;
+  std::shared_ptr<detail::hold_note> note_;
+  std::atomic<std::uint64_t> token_{0};
+  std::atomic<std::uint64_t> generation_;
+  std::atomic<bool> held_{false};
+  std::atomic<bool> lost_{false};
+
+  friend class lock_file;
+};
+
+}  // namespace lockkit::inline v0

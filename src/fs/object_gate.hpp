@@ -1,0 +1,44 @@
+#pragma once
+/// What makes one lock object usable by several threads: they take turns in front of the kernel's lock, which can't
+/// tell them apart. Also knows when a thread would wait for itself for ever.
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <system_error>
+
+#include "kernel_lock.hpp"
+
+namespace lockkit::detail {
+
+/// A hold, as the thread that took it remembers it, so that it can notice that it holds the same inode through another
+/// object. Shared with that thread: any thread may release.
+struct hold_note {
+  std::atomic<bool> held{false};
+  std::uint64_t generation = 0;
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+};
+
+class object_gate {
+ public:
+  /// False with a clear code: another thread was in until the terms were over. errc::would_deadlock: this thread is in,
+  /// and the terms would let it wait.
+  [[nodiscard]] bool enter(wait_terms& terms, std::error_code& ec);
+  /// From any thread.
+  void leave() noexcept;
+  /// In a forked child: nobody is in.
+  void reset() noexcept { state_ = 0; }
+
+ private:
+  std::atomic<std::uint32_t> state_{
+      0};  // 0 free, 1 taken, 2 taken and waited for (Drepper, "Futexes Are Tricky", 2011)
+  std::atomic<int> thread_{0};
+};
+
+/// Remembers that this thread now holds the inode. Without memory it forgets, which costs the warning, not the lock.
+void note_hold(std::shared_ptr<hold_note>& note, std::uint64_t device, std::uint64_t inode) noexcept;
+/// Whether this thread holds the inode through any object.
+[[nodiscard]] bool this_thread_holds(std::uint64_t device, std::uint64_t inode) noexcept;
+
+}  // namespace lockkit::detail

@@ -1,0 +1,221 @@
+#include "plant.hpp"
+
+#include <fcntl.h>
+
+#include <lockkit/error.hpp>
+
+#include "platform/fault.hpp"
+#include "platform/names.hpp"
+#include "platform/process.hpp"
+
+namespace lockkit::detail {
+
+using platform::unique_fd;
+
+namespace {
+
+struct stat look_at(const std::filesystem::path& path, std::error_code& ec) noexcept {
+  return platform::status_at(AT_FDCWD, path.c_str(), ec);
+}
+
+/// Rule 6: errors of linkat that mean "not here", as opposed to "exists" and "guard gone".
+bool is_unlinked(const guard& g) noexcept {
+  std::error_code ec;
+  return platform::status(g.fd(), ec).st_nlink == 0 || ec;
+}
+
+/// Rule 6b: in a sticky directory only the file's or the directory's owner may remove a name. A link of another user's
+/// guard could be made, and never removed.
+bool could_never_remove(const lock_names& names, const guard& g) noexcept {
+  const unsigned user = platform::effective_user();
+  if (user == 0 || g.status().st_uid == user) return false;
+  std::error_code ec;
+  const struct stat directory = look_at(names.directory, ec);
+  return !ec && (directory.st_mode & S_ISVTX) != 0 && directory.st_uid != user;
+}
+
+bool lacks_noreplace(const std::error_code& ec) noexcept {
+  return ec == std::errc::invalid_argument || ec == std::errc::function_not_supported ||
+         ec == std::errc::operation_not_supported;
+}
+
+/// The trust rule: the kernel's lock decides alone if the record's kernel is this one, or cannot live any more.
+bool may_be_judged(const owner& holder, const guard& g) {
+  return holder.boot_id == current_process().boot_id || g.is_local();
+}
+
+}  // namespace
+
+/// The steps of one planted_name::plant.
+class plant_attempt {
+ public:
+  plant_attempt(planted_name& name, const lock_names& names, const guard& g, const owner_stamp& stamp,
+                const lock_options& options)
+      : name_(name), names_(names), guard_(g), stamp_(stamp), options_(options) {}
+
+  plant_state by_link(std::error_code& ec);
+  plant_state by_own_file(std::error_code& ec);
+  plant_state by_exclusive_creation(std::error_code& ec);
+
+ private:
+  enum class occupant { ours, gone, foreign };
+
+  plant_state hold_guard() noexcept;
+  plant_state hold_own(unique_fd file, std::error_code& ec) noexcept;
+  occupant examine(std::error_code& ec);
+  occupant examine_orphan(std::error_code& ec);
+  unique_fd prepare_own(const std::filesystem::path& temporary, std::error_code& ec);
+  /// Repeats `attempt` while what stood in its way turns out to be gone.
+  template <class Attempt>
+  plant_state until_settled(Attempt&& attempt, std::error_code& ec);
+
+  planted_name& name_;
+  const lock_names& names_;
+  const guard& guard_;
+  const owner_stamp& stamp_;
+  const lock_options& options_;
+};
+
+plant_state plant_attempt::hold_guard() noexcept {
+  name_.inode_ = guard_.status();
+  name_.own_.reset();
+  return plant_state::held;
+}
+
+plant_state plant_attempt::hold_own(unique_fd file, std::error_code& ec) noexcept {
+  name_.inode_ = platform::status(file.get(), ec);
+  name_.own_ = std::move(file);
+  return plant_state::held;
+}
+
+template <class Attempt>
+plant_state plant_attempt::until_settled(Attempt&& attempt, std::error_code& ec) {
+  constexpr int patience = 100;  // a name that comes and goes all the time counts as somebody else's
+  for (int round = 0; round < patience; ++round) {
+    attempt();
+    if (ec != std::errc::file_exists) return plant_state::held;  // or an error, which the caller sees
+    const occupant found = examine(ec);
+    if (found == occupant::ours) return hold_guard();
+    if (found == occupant::foreign) return plant_state::foreign;
+  }
+  return plant_state::foreign;
+}
+
+plant_state plant_attempt::by_link(std::error_code& ec) {
+  if (could_never_remove(names_, guard_)) return by_own_file(ec);
+  const auto link = [&] { platform::link_descriptor(guard_.fd(), AT_FDCWD, names_.path.c_str(), ec); };
+  const plant_state state = until_settled(link, ec);
+  if (state != plant_state::held || name_.inode_.st_ino != 0) return state;
+  if (!ec) return hold_guard();
+  const bool vanished = ec == std::errc::no_such_file_or_directory || ec.value() == ESTALE;
+  if (vanished && is_unlinked(guard_)) {
+    ec.clear();
+    return plant_state::restart;
+  }
+  return by_own_file(ec);
+}
+
+unique_fd plant_attempt::prepare_own(const std::filesystem::path& temporary, std::error_code& ec) {
+  platform::unlink_name(AT_FDCWD, temporary.c_str(), ec);  // a crashed predecessor's: only the guard's holder makes it
+  unique_fd file = create_lock_inode(temporary, options_, ec);
+  if (!ec && !platform::try_flock(file.get(), platform::lock_mode::exclusive, ec) && !ec) {
+    ec = errc::unsupported_filesystem;  // a file that nobody else can know is locked already: these locks are no locks
+  }
+  if (!ec) stamp_.copy_to(file.get(), ec);
+  return file;
+}
+
+plant_state plant_attempt::by_own_file(std::error_code& ec) {
+  const auto temporary = names_.own_file(guard_.status().st_ino, platform::effective_user());
+  unique_fd file = prepare_own(temporary, ec);
+  const auto rename = [&] { platform::rename_if_absent(AT_FDCWD, temporary.c_str(), names_.path.c_str(), ec); };
+  plant_state state = plant_state::held;
+  if (!ec) state = until_settled(rename, ec);
+  if (state == plant_state::held && !ec && name_.inode_.st_ino == 0) return hold_own(std::move(file), ec);
+  const std::error_code reason = ec;
+  platform::unlink_name(AT_FDCWD, temporary.c_str(), ec);
+  ec = reason;
+  return lacks_noreplace(ec) ? by_exclusive_creation(ec) : state;
+}
+
+plant_state plant_attempt::by_exclusive_creation(std::error_code& ec) {
+  unique_fd file;
+  const auto create = [&] {
+    file = platform::open_at(AT_FDCWD, names_.path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0666, ec);
+  };
+  const plant_state state = until_settled(create, ec);
+  if (state != plant_state::held || ec || name_.inode_.st_ino != 0) return state;
+  if (!platform::try_flock(file.get(), platform::lock_mode::exclusive, ec) && !ec) ec = errc::unsupported_filesystem;
+  if (!ec) stamp_.copy_to(file.get(), ec);
+  if (!ec) return hold_own(std::move(file), ec);
+  std::error_code ignored;
+  platform::unlink_name(AT_FDCWD, names_.path.c_str(), ignored);
+  return plant_state::held;
+}
+
+plant_attempt::occupant plant_attempt::examine(std::error_code& ec) {
+  const struct stat found = look_at(names_.path, ec);
+  if (ec == std::errc::no_such_file_or_directory) return occupant::gone;
+  if (ec) return occupant::foreign;
+  if (!platform::same_inode(found, guard_.status())) return examine_orphan(ec);
+  if (!could_never_remove(names_, guard_)) return occupant::ours;
+  ec = errc::leftover_of_another_user;
+  return occupant::foreign;
+}
+
+/// Rule 7. All three parts carry weight: without the comparison a foreign file could be deleted, with the record or a
+/// PID in place of the kernel's lock there could be two holders.
+plant_attempt::occupant plant_attempt::examine_orphan(std::error_code& ec) {
+  const unique_fd file = platform::open_at(AT_FDCWD, names_.path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, ec);
+  if (ec == std::errc::no_such_file_or_directory) return occupant::gone;
+  const auto foreign = [&] {
+    ec.clear();
+    return occupant::foreign;
+  };
+  if (ec) return foreign();
+  const struct stat opened = platform::status(file.get(), ec);
+  if (ec || !S_ISREG(opened.st_mode)) return foreign();
+  const auto holder = parse_record(read_record(file.get(), ec).text());
+  if (!holder || !may_be_judged(*holder, guard_)) return foreign();
+  if (!platform::try_flock(file.get(), platform::lock_mode::exclusive, ec)) return foreign();
+  platform::fault::point("lock_file.orphan_locked");
+  const struct stat named = look_at(names_.path, ec);
+  if (ec || !platform::same_inode(opened, named)) return occupant::gone;
+  platform::unlink_name(AT_FDCWD, names_.path.c_str(), ec);
+  return ec ? occupant::foreign : occupant::gone;
+}
+
+plant_state planted_name::plant(const lock_names& names, const guard& g, const owner_stamp& stamp,
+                                const lock_options& options, plant_method method, std::error_code& ec) {
+  inode_ = {};
+  plant_attempt attempt(*this, names, g, stamp, options);
+  switch (method) {
+    case plant_method::automatic:
+      return attempt.by_link(ec);
+    case plant_method::own_file:
+      return attempt.by_own_file(ec);
+    case plant_method::exclusive:
+      return attempt.by_exclusive_creation(ec);
+  }
+  return plant_state::foreign;
+}
+
+bool planted_name::stands(const lock_names& names, bool& absent) const noexcept {
+  std::error_code ec;
+  const struct stat found = look_at(names.path, ec);
+  absent = ec == std::errc::no_such_file_or_directory;
+  return !ec && platform::same_inode(found, inode_);
+}
+
+bool planted_name::remove(const lock_names& names) noexcept {
+  bool absent = false;
+  const bool ours = stands(names, absent);
+  std::error_code ec;
+  platform::fault::point("lock_file.removing");
+  if (ours) platform::unlink_name(AT_FDCWD, names.path.c_str(), ec);
+  if (own_) platform::unlock_flock(own_.get());
+  own_.reset();
+  return ours;
+}
+
+}  // namespace lockkit::detail

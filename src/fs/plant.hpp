@@ -1,0 +1,47 @@
+#pragma once
+/// The public side of a lock_file: making P appear, recognising what stands there, removing it. Rules 4 to 8 and 10 of
+/// the protocol at the top of lock_file.cpp. Every function here is called by the holder of the guard's kernel lock.
+
+#include <system_error>
+
+#include <lockkit/lock_file.hpp>
+
+#include "guard.hpp"
+#include "lock_names.hpp"
+
+namespace lockkit::detail {
+
+/// How P is made. `automatic` begins with the link and falls back; the others are for tests and for fallbacks.
+enum class plant_method { automatic, own_file, exclusive };
+
+enum class plant_state {
+  held,     ///< P is ours
+  foreign,  ///< P is somebody else's
+  restart,  ///< the guard was unlinked: begin again with a new one
+};
+
+/// For tests: which plant a lock file uses from its next acquisition on.
+struct lock_file_internals {
+  static LOCKKIT_PRIVATE_API void use_plant(lock_file& lock, plant_method method) noexcept;
+};
+
+/// P while we hold it.
+class planted_name {
+ public:
+  /// One attempt. Removes provably dead orphans on the way. `stamp` has written the guard's record already.
+  [[nodiscard]] plant_state plant(const lock_names& names, const guard& g, const owner_stamp& stamp,
+                                  const lock_options& options, plant_method method, std::error_code& ec);
+  /// Removes P if it is still ours; false if it was not, and then touches nothing.
+  [[nodiscard]] bool remove(const lock_names& names) noexcept;
+  /// Whether P is ours; `absent` tells the two ways of "no" apart.
+  [[nodiscard]] bool stands(const lock_names& names, bool& absent) const noexcept;
+  /// In a forked child: forgets without releasing.
+  void forget() noexcept { own_.reset(); }
+
+ private:
+  friend class plant_attempt;
+  struct stat inode_{};
+  platform::unique_fd own_;  // open only when P is not a link of the guard
+};
+
+}  // namespace lockkit::detail
