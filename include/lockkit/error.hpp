@@ -36,6 +36,7 @@ enum class errc {
   not_held,                  ///< an operation that needs the lock was called without holding it
   timed_out,                 ///< a deadline passed in an operation other than lock()
   not_writable,              ///< a directory that had to be writable is not
+  not_a_regular_file,        ///< a FIFO, socket or device stands where a file was to be replaced; left untouched
 };
 
 /// The category "lockkit". Static, never destroyed. Maps each errc to the nearest std::errc for comparison.

@@ -24,8 +24,8 @@ constexpr std::array rows = {
         "find what deletes lock files by name; treat work done since as unprotected"},
     row{errc::would_deadlock, std::errc::resource_deadlock_would_occur,
         "this thread holds the lock already and would wait for itself", "release it first, or pass the held lock on"},
-    row{errc::unsupported_filesystem, std::errc::not_supported, "this filesystem can't keep such a lock",
-        "use a local directory, or allow the server's locks with remote_policy::trust_server"},
+    row{errc::unsupported_filesystem, std::errc::not_supported, "this filesystem can't keep what was asked for",
+        "use a local directory; for locks, remote_policy::trust_server allows the server's"},
     row{errc::not_a_lock_file, std::errc::file_exists, "a file that is not lockkit's stands at the lock's name",
         "choose another name, or move that file away; it was left untouched"},
     row{errc::leftover_of_another_user, std::errc::operation_not_permitted,
@@ -47,6 +47,9 @@ constexpr std::array rows = {
     row{errc::timed_out, std::errc::timed_out, "the deadline passed", "wait longer"},
     row{errc::not_writable, std::errc::permission_denied, "files can't be made and written in this directory",
         "check its owner, its mode, and whether the filesystem is mounted read-only or full"},
+    row{errc::not_a_regular_file, std::errc::invalid_argument,
+        "a FIFO, a socket or a device stands where a file was to be replaced",
+        "choose another name, or move that away; it was left untouched"},
 };
 
 const row* find(int value) noexcept {

@@ -130,6 +130,11 @@ void sync_file(int fd, std::error_code& ec) noexcept {
   invoke("fsync", ec, [&] { return ::fsync(fd); });
 }
 
+void flush_to_server(int fd, std::error_code& ec) noexcept {
+  unique_fd duplicate(invoke("fcntl", ec, [&] { return ::fcntl(fd, F_DUPFD_CLOEXEC, 0); }));
+  if (!ec) close_checked(duplicate, ec);
+}
+
 void reserve(int fd, std::uint64_t bytes, std::error_code& ec) noexcept {
   ec.clear();
   if (bytes == 0) return;

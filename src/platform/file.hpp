@@ -49,6 +49,9 @@ LOCKKIT_PRIVATE_API struct stat status_at(int directory, const char* name, std::
 }
 
 LOCKKIT_PRIVATE_API void sync_file(int fd, std::error_code& ec) noexcept;
+/// What close() would do with data that a network filesystem still holds back: sends it and reports how that went,
+/// while the descriptor stays open. Nothing happens on local filesystems.
+LOCKKIT_PRIVATE_API void flush_to_server(int fd, std::error_code& ec) noexcept;
 /// Asks for blocks early, so that a full disk shows at the start. Not supported counts as success.
 LOCKKIT_PRIVATE_API void reserve(int fd, std::uint64_t bytes, std::error_code& ec) noexcept;
 LOCKKIT_PRIVATE_API void resize(int fd, std::uint64_t bytes, std::error_code& ec) noexcept;

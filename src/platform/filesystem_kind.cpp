@@ -25,15 +25,23 @@ constexpr std::array<std::uint32_t, 18> local_magics = {
     SQUASHFS_MAGIC,       ISOFS_SUPER_MAGIC, ECRYPTFS_SUPER_MAGIC,
 };
 
+std::uint32_t magic_of(int fd, std::error_code& ec) noexcept {
+  struct statfs found{};
+  invoke("fstatfs", ec, [&] { return ::fstatfs(fd, &found); });
+  return static_cast<std::uint32_t>(found.f_type);
+}
+
 }  // namespace
 
 filesystem_kind filesystem_of(int fd, std::error_code& ec) noexcept {
-  struct statfs found{};
-  invoke("fstatfs", ec, [&] { return ::fstatfs(fd, &found); });
+  const std::uint32_t magic = magic_of(fd, ec);
   if (ec) return filesystem_kind::remote;
-  const auto magic = static_cast<std::uint32_t>(found.f_type);
   return std::ranges::find(local_magics, magic) != local_magics.end() ? filesystem_kind::local
                                                                       : filesystem_kind::remote;
+}
+
+bool may_skip_sync_of_unnamed(int fd, std::error_code& ec) noexcept {
+  return magic_of(fd, ec) == BTRFS_SUPER_MAGIC || ec;
 }
 
 }  // namespace lockkit::platform

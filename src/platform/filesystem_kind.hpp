@@ -15,4 +15,7 @@ enum class filesystem_kind {
 /// By statfs magic: a list of known local filesystems; everything else counts as remote.
 [[nodiscard]] LOCKKIT_PRIVATE_API filesystem_kind filesystem_of(int fd, std::error_code& ec) noexcept;
 
+/// Btrfs of older kernels skips fsync of a file without a name; then only a later one, with a name, counts.
+[[nodiscard]] LOCKKIT_PRIVATE_API bool may_skip_sync_of_unnamed(int fd, std::error_code& ec) noexcept;
+
 }  // namespace lockkit::platform

@@ -24,11 +24,21 @@ void link_name(int from_directory, const char* from, int to_directory, const cha
 }
 
 void rename_replace(int directory, const char* from, const char* to, std::error_code& ec) noexcept {
-  invoke("renameat", ec, [&] { return ::renameat(directory, from, directory, to); });
+  rename_replace(directory, from, directory, to, ec);
+}
+
+void rename_replace(int from_directory, const char* from, int to_directory, const char* to,
+                    std::error_code& ec) noexcept {
+  invoke("renameat", ec, [&] { return ::renameat(from_directory, from, to_directory, to); });
 }
 
 void rename_if_absent(int directory, const char* from, const char* to, std::error_code& ec) noexcept {
-  invoke("renameat2", ec, [&] { return ::renameat2(directory, from, directory, to, RENAME_NOREPLACE); });
+  rename_if_absent(directory, from, directory, to, ec);
+}
+
+void rename_if_absent(int from_directory, const char* from, int to_directory, const char* to,
+                      std::error_code& ec) noexcept {
+  invoke("renameat2", ec, [&] { return ::renameat2(from_directory, from, to_directory, to, RENAME_NOREPLACE); });
 }
 
 void unlink_name(int directory, const char* name, std::error_code& ec) noexcept {

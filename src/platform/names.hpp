@@ -14,8 +14,12 @@ LOCKKIT_PRIVATE_API void link_name(int from_directory, const char* from, int to_
                                    std::error_code& ec) noexcept;
 /// Does not follow symbolic links; replaces atomically.
 LOCKKIT_PRIVATE_API void rename_replace(int directory, const char* from, const char* to, std::error_code& ec) noexcept;
+LOCKKIT_PRIVATE_API void rename_replace(int from_directory, const char* from, int to_directory, const char* to,
+                                        std::error_code& ec) noexcept;
 /// EEXIST if `to` exists; EINVAL, ENOSYS or EOPNOTSUPP where the filesystem can't do it.
 LOCKKIT_PRIVATE_API void rename_if_absent(int directory, const char* from, const char* to,
+                                          std::error_code& ec) noexcept;
+LOCKKIT_PRIVATE_API void rename_if_absent(int from_directory, const char* from, int to_directory, const char* to,
                                           std::error_code& ec) noexcept;
 LOCKKIT_PRIVATE_API void unlink_name(int directory, const char* name, std::error_code& ec) noexcept;
 LOCKKIT_PRIVATE_API void make_directory(int directory, const char* name, unsigned mode, std::error_code& ec) noexcept;

@@ -1,0 +1,201 @@
+// How a staged file gets its place (the rest of the protocol: staging.cpp).
+//
+//  1. Its data is synced before the final name can become durable (levels consistent and durable): rename without it
+//     leaves an empty file after a power cut, on xfs and btrfs always, on ext4 for new names.
+//  2. A target that is absent: linked straight there, no temporary name ever exists.
+//  3. Otherwise a temporary name, linked to the file when it is locked already, and one rename. The sync comes after
+//  that
+//     link and not before: one sync, of a file that has a name. (Btrfs of old kernels skips files without one, so there
+//     an absent target too goes this way, but for level visible.)
+//  4. if_absent is linkat or RENAME_NOREPLACE, nothing else. Looking first and renaming then would replace a file that
+//     came in between; a filesystem that has neither gets an error.
+//  5. Rename of one link of a file onto another is a success that does nothing: the temporary name is looked for.
+//  6. An error of link or rename does not prove that nothing happened (a lost reply of a server): the target is
+//  compared.
+//  7. durable syncs the directory. If that fails, the content is visible all the same, and the error says so.
+//  8. A directory, FIFO, socket or device is never replaced.
+
+#include <fcntl.h>
+
+#include <lockkit/error.hpp>
+
+#include "platform/filesystem_kind.hpp"
+#include "platform/names.hpp"
+#include "staging.hpp"
+
+namespace lockkit::detail {
+namespace {
+
+constexpr int name_attempts = 16;
+
+/// Whether something stands there; a code if it may not be replaced.
+bool stands(int directory, const char* name, publish_mode mode, std::error_code& ec) noexcept {
+  const struct stat found = platform::status_at(directory, name, ec);
+  if (ec == std::errc::no_such_file_or_directory) ec.clear();
+  if (ec || found.st_mode == 0) return false;
+  if (mode == publish_mode::if_absent || S_ISREG(found.st_mode) || S_ISLNK(found.st_mode)) return true;
+  ec = S_ISDIR(found.st_mode) ? std::make_error_code(std::errc::is_a_directory)
+                              : make_error_code(errc::not_a_regular_file);
+  return true;
+}
+
+/// The filesystem, or the lack of /proc, does not let this file have a further name; another file may have it.
+bool link_refused(const std::error_code& ec) noexcept {
+  switch (ec.value()) {
+    case ENOENT:
+    case EPERM:
+    case EOPNOTSUPP:
+    case ENOSYS:
+    case EINVAL:
+    case EMLINK:
+      return ec.category() == std::system_category();
+    default:
+      return false;
+  }
+}
+
+bool no_such_flag(const std::error_code& ec) noexcept {
+  return ec == std::errc::invalid_argument || ec == std::errc::function_not_supported ||
+         ec == std::errc::operation_not_supported;
+}
+
+bool unsyncable(const std::error_code& ec) noexcept {
+  return ec == std::errc::invalid_argument || ec == std::errc::operation_not_supported ||
+         ec == std::errc::bad_file_descriptor;
+}
+
+}  // namespace
+
+publish_result staging::publish_as(int directory, const char* name, publish_mode mode, durability level,
+                                   std::error_code& ec) {
+  if (!usable(ec)) return publish_result::published;
+  publish_result result = publish_result::published;
+  check_size(ec);
+  if (!ec) result = put_in_place({directory, name}, mode, level, ec);
+  file_.final_failure = file_.final_failure || ec;
+  remember(ec);
+  if (ec) remove_name();
+  if (ec || result == publish_result::already_exists) return result;
+  file_.published = true;
+  if (level == durability::durable) make_durable(directory, ec);
+  return result;
+}
+
+void staging::check_size(std::error_code& ec) noexcept {
+  if (!file_.counted) {
+    file_.synced = false;  // it can have been written to at any time
+    return;
+  }
+  const struct stat found = platform::status(file_.fd.get(), ec);
+  if (!ec && static_cast<std::uint64_t>(found.st_size) != file_.size) ec = errc::integrity_mismatch;
+}
+
+/// Everything that must have happened to the content before it gets its place.
+void staging::make_ready(durability level, std::error_code& ec) noexcept {
+  ec.clear();
+  if (level != durability::visible) sync(ec);
+  if (level == durability::visible && has_name()) platform::flush_to_server(file_.fd.get(), ec);
+}
+
+publish_result staging::put_in_place(place target, publish_mode mode, durability level, std::error_code& ec) {
+  const bool exists = stands(target.directory, target.name, mode, ec);
+  if (ec) return publish_result::published;
+  if (exists && mode == publish_mode::if_absent) return publish_result::already_exists;
+  const bool straight = !has_name() && !exists &&
+                        (level == durability::visible || !platform::may_skip_sync_of_unnamed(file_.fd.get(), ec));
+  if (ec) return publish_result::published;
+  if (!straight || !link_in_place(target, mode, level, ec)) {
+    if (!ec && !has_name()) give_name(ec);
+    if (!ec) make_ready(level, ec);
+    if (ec) return publish_result::published;
+    move_in_place(target, mode, ec);
+  }
+  if (ec != std::errc::file_exists || mode == publish_mode::replace) return publish_result::published;
+  ec.clear();
+  return publish_result::already_exists;
+}
+
+/// False with a clear code: it needs a temporary name.
+bool staging::link_in_place(place target, publish_mode mode, durability level, std::error_code& ec) {
+  make_ready(level, ec);
+  if (ec) return true;
+  platform::link_descriptor(file_.fd.get(), target.directory, target.name, ec);
+  if (!ec) return true;
+  if (is_at(target)) {
+    ec.clear();
+    return true;
+  }
+  if (ec == std::errc::file_exists && mode == publish_mode::replace) {
+    stands(target.directory, target.name, mode, ec);  // somebody was quicker; with what?
+    return static_cast<bool>(ec);
+  }
+  if (!link_refused(ec)) return true;
+  copy_to_named(ec);
+  return static_cast<bool>(ec);
+}
+
+void staging::give_name(std::error_code& ec) {
+  if (!mark_alive(file_.fd.get(), ec) && !ec) ec = std::make_error_code(std::errc::resource_unavailable_try_again);
+  if (ec) return;
+  for (int attempt = 0; attempt < name_attempts; ++attempt) {
+    if (try_give_name(ec)) break;
+  }
+  if (link_refused(ec)) copy_to_named(ec);
+}
+
+/// False: try another name.
+bool staging::try_give_name(std::error_code& ec) noexcept {
+  const name_buffer name = temporary_name(file_.base.data(), name_origin::born_locked, ec);
+  if (ec) return true;
+  platform::link_descriptor(file_.fd.get(), file_.directory, name.data(), ec);
+  if (ec && !is_at({file_.directory, name.data()})) return ec != std::errc::file_exists;
+  ec.clear();
+  file_.name = name;
+  file_.synced = false;  // rule 3
+  return true;
+}
+
+void staging::copy_to_named(std::error_code& ec) {
+  staging copy(file_.directory, file_.base.data(), ec, staging_route::named);
+  if (!ec) platform::copy_file(file_.fd.get(), copy.fd(), ec);
+  if (ec) return;
+  const struct stat original = platform::status(file_.fd.get(), ec);
+  if (!ec) platform::change_mode(copy.fd(), original.st_mode & 07777U, ec);
+  if (ec) return;
+  file_.fd.swap(copy.file_.fd);
+  std::swap(file_.name, copy.file_.name);
+  file_.synced = false;
+}
+
+void staging::move_in_place(place target, publish_mode mode, std::error_code& ec) noexcept {
+  if (mode == publish_mode::replace) {
+    platform::rename_replace(file_.directory, file_.name.data(), target.directory, target.name, ec);
+  } else {
+    move_if_absent(target, ec);
+  }
+  if (ec && is_at(target)) ec.clear();
+  if (!ec) remove_name();
+}
+
+void staging::move_if_absent(place target, std::error_code& ec) noexcept {
+  platform::rename_if_absent(file_.directory, file_.name.data(), target.directory, target.name, ec);
+  if (!no_such_flag(ec)) return;
+  platform::link_name(file_.directory, file_.name.data(), target.directory, target.name, ec);
+  if (link_refused(ec)) ec = errc::unsupported_filesystem;
+}
+
+bool staging::is_at(place where) const noexcept {
+  std::error_code ec;
+  const struct stat there = platform::status_at(where.directory, where.name, ec);
+  if (ec) return false;
+  const struct stat mine = platform::status(file_.fd.get(), ec);
+  return !ec && platform::same_inode(there, mine);
+}
+
+void staging::make_durable(int directory, std::error_code& ec) noexcept {
+  platform::sync_file(directory, ec);
+  if (unsyncable(ec)) platform::sync_file(file_.fd.get(), ec);  // which makes its new name durable on local filesystems
+  if (ec) ec = errc::published_not_durable;
+}
+
+}  // namespace lockkit::detail
