@@ -20,8 +20,8 @@ struct lock_file::impl {
   /// Whoever stands in the way, for messages.
   [[nodiscard]] owner find_holder(bool& foreign) const;
 
+  std::error_code name_error;  // first: naming sets it
   detail::lock_names names;
-  std::error_code name_error;
   lock_options options;
   detail::plant_method method = detail::plant_method::automatic;
 

@@ -29,7 +29,7 @@ enum class action {
 
 struct plan {
   action what = action::none;
-  std::string_view name;    ///< only calls or points of this name; empty: every call (points only by name). Not owned
+  std::string_view name{};  ///< only calls or points of this name; empty: every call (points only by name). Not owned
   std::uint64_t nth = 1;    ///< the N-th match, from 1
   std::uint64_t times = 1;  ///< so many matches from there on
   int error = 0;
