@@ -87,21 +87,21 @@ bool file_mutex::impl::acquire(lock_mode mode, deadline until, std::stop_token s
 /// Rule 1.
 void file_mutex::impl::open(std::error_code& ec) {
   guard_.open(path, options, ec);
-  if (ec || guard_.status().st_size == 0) return;
+  if (ec || guard_.facts().size == 0) return;
   if (!detail::has_record_mark(detail::read_record(guard_.fd(), ec).text()) && !ec) ec = errc::not_a_lock_file;
 }
 
 bool file_mutex::impl::is_named() const noexcept {
   std::error_code ec;
-  const struct stat named = platform::status_at(AT_FDCWD, path.c_str(), ec);
-  return !ec && platform::same_inode(named, guard_.status());
+  const platform::inode_facts named = platform::facts_at(AT_FDCWD, path.c_str(), ec);
+  return !ec && platform::same_inode(named, guard_.facts());
 }
 
 bool file_mutex::impl::acquire_in_gate(lock_mode mode, wait_terms& terms, std::error_code& ec) {
   for (;;) {
     if (!guard_.is_open()) open(ec);
-    const struct stat& inode = guard_.status();
-    if (!ec && terms.until().is_never() && detail::this_thread_holds(inode.st_dev, inode.st_ino)) {
+    const platform::inode_facts& inode = guard_.facts();
+    if (!ec && terms.until().is_never() && detail::this_thread_holds(inode.device, inode.inode)) {
       ec = errc::would_deadlock;
       return false;
     }
@@ -116,7 +116,7 @@ bool file_mutex::impl::acquire_in_gate(lock_mode mode, wait_terms& terms, std::e
   }
   token = mode == lock_mode::exclusive ? stamp_.write(guard_.fd(), ec).value : 0;
   if (ec) guard_.release();
-  if (!ec) detail::note_hold(note_, guard_.status().st_dev, guard_.status().st_ino);
+  if (!ec) detail::note_hold(note_, guard_.facts().device, guard_.facts().inode);
   return !ec;
 }
 

@@ -27,7 +27,7 @@ class guard {
   void release() noexcept { lock_->release(); }
 
   [[nodiscard]] int fd() const noexcept { return inode_.fd.get(); }
-  [[nodiscard]] const struct stat& status() const noexcept { return inode_.status; }
+  [[nodiscard]] const platform::inode_facts& facts() const noexcept { return inode_.facts; }
   [[nodiscard]] bool is_local() const noexcept { return inode_.kind == platform::filesystem_kind::local; }
 
  private:

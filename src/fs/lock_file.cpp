@@ -99,7 +99,7 @@ bool lock_file::impl::acquire_in_gate(wait_terms& terms, std::error_code& ec) {
     if (ec || state == plant_state::foreign) return false;
     guard_.close();
   }
-  detail::note_hold(note_, guard_.status().st_dev, guard_.status().st_ino);
+  detail::note_hold(note_, guard_.facts().device, guard_.facts().inode);
   lost_ = false;
   held_ = true;
   return true;
@@ -114,8 +114,8 @@ bool lock_file::impl::lock_guard(wait_terms& terms, std::error_code& ec) {
       return false;
     }
   }
-  const struct stat& inode = guard_.status();
-  if (terms.until().is_never() && detail::this_thread_holds(inode.st_dev, inode.st_ino)) {
+  const platform::inode_facts& inode = guard_.facts();
+  if (terms.until().is_never() && detail::this_thread_holds(inode.device, inode.inode)) {
     ec = errc::would_deadlock;
     return false;
   }
@@ -126,11 +126,11 @@ bool lock_file::impl::lock_guard(wait_terms& terms, std::error_code& ec) {
 
 /// Rule 2.
 void lock_file::impl::check_guard(std::error_code& ec) noexcept {
-  const struct stat& found = guard_.status();
-  if (found.st_nlink <= 1) return;
+  const platform::inode_facts& found = guard_.facts();
+  if (found.links <= 1) return;
   std::error_code ignored;
-  const struct stat planted = platform::status_at(AT_FDCWD, names.path.c_str(), ignored);
-  if (!ignored && found.st_nlink == 2 && platform::same_inode(found, planted)) return;
+  const platform::inode_facts planted = platform::facts_at(AT_FDCWD, names.path.c_str(), ignored);
+  if (!ignored && found.links == 2 && platform::same_inode(found, planted)) return;
   if (!detail::has_record_mark(detail::read_record(guard_.fd(), ec).text()) && !ec) ec = errc::not_a_lock_file;
 }
 
@@ -178,8 +178,8 @@ verify_result lock_file::impl::verify(std::error_code& ec) {
     ec = errc::not_held;
     return verify_result::lost;
   }
-  const struct stat guard_name = platform::status_at(AT_FDCWD, names.guard.c_str(), ec);
-  const bool guarded = !ec && platform::same_inode(guard_name, guard_.status());
+  const platform::inode_facts guard_name = platform::facts_at(AT_FDCWD, names.guard.c_str(), ec);
+  const bool guarded = !ec && platform::same_inode(guard_name, guard_.facts());
   ec.clear();
   bool absent = false;
   if (guarded && planted_.stands(names, absent)) return verify_result::held;
@@ -192,7 +192,7 @@ owner lock_file::impl::find_holder(bool& foreign) const {
   owner holder = detail::read_owner(names.path.c_str(), foreign);
   if (holder.pid != 0 || !foreign) return holder;
   std::error_code ec;
-  platform::status_at(AT_FDCWD, names.path.c_str(), ec);
+  static_cast<void>(platform::facts_at(AT_FDCWD, names.path.c_str(), ec));
   if (!ec) return holder;  // it stands there and says nothing about itself
   return detail::read_owner(names.guard.c_str(), foreign);
 }

@@ -15,14 +15,14 @@ constexpr int open_flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK;
 /// setgid, or writable by the group but not by everybody: people of one group share what lies here.
 bool is_group_directory(const std::filesystem::path& directory) noexcept {
   std::error_code ec;
-  const struct stat found = platform::status_at(AT_FDCWD, directory.c_str(), ec);
-  return !ec && ((found.st_mode & S_ISGID) != 0 || (found.st_mode & (S_IWGRP | S_IWOTH)) == S_IWGRP);
+  const platform::inode_facts found = platform::facts_at(AT_FDCWD, directory.c_str(), ec);
+  return !ec && ((found.mode & S_ISGID) != 0 || (found.mode & (S_IWGRP | S_IWOTH)) == S_IWGRP);
 }
 
 void set_final_mode(int fd, const lock_options& options, std::error_code& ec) noexcept {
-  const struct stat made = platform::status(fd, ec);
+  const platform::inode_facts made = platform::facts(fd, ec);
   if (ec) return;
-  const unsigned mode = options.mode ? static_cast<unsigned>(*options.mode) : made.st_mode | S_IRGRP | S_IWGRP;
+  const unsigned mode = options.mode ? static_cast<unsigned>(*options.mode) : made.mode | S_IRGRP | S_IWGRP;
   platform::change_mode(fd, mode & 07777U, ec);
 }
 
@@ -88,8 +88,8 @@ lock_inode open_lock_inode(const std::filesystem::path& path, const lock_options
   if (ec == std::errc::too_many_symbolic_link_levels || ec == std::errc::no_such_device_or_address) {
     ec = errc::not_a_lock_file;  // a symbolic link, a socket
   }
-  if (!ec) inode.status = platform::status(inode.fd.get(), ec);
-  if (!ec && !S_ISREG(inode.status.st_mode)) ec = errc::not_a_lock_file;
+  if (!ec) inode.facts = platform::facts(inode.fd.get(), ec);
+  if (!ec && !inode.facts.is_regular()) ec = errc::not_a_lock_file;
   if (!ec) check_filesystem(inode, options, ec);
   return inode;
 }

@@ -18,12 +18,13 @@
 
 #include "platform/file.hpp"
 #include "platform/filesystem_kind.hpp"
+#include "platform/inode.hpp"
 
 namespace lockkit::detail {
 
 struct lock_inode {
   platform::unique_fd fd;
-  struct stat status{};
+  platform::inode_facts facts{};
   platform::filesystem_kind kind = platform::filesystem_kind::local;
 };
 

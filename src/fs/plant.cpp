@@ -14,24 +14,24 @@ using platform::unique_fd;
 
 namespace {
 
-struct stat look_at(const std::filesystem::path& path, std::error_code& ec) noexcept {
-  return platform::status_at(AT_FDCWD, path.c_str(), ec);
+platform::inode_facts look_at(const std::filesystem::path& path, std::error_code& ec) noexcept {
+  return platform::facts_at(AT_FDCWD, path.c_str(), ec);
 }
 
 /// Rule 6: errors of linkat that mean "not here", as opposed to "exists" and "guard gone".
 bool is_unlinked(const guard& g) noexcept {
   std::error_code ec;
-  return platform::status(g.fd(), ec).st_nlink == 0 || ec;
+  return platform::facts(g.fd(), ec).links == 0 || ec;
 }
 
 /// Rule 6b: in a sticky directory only the file's or the directory's owner may remove a name. A link of another user's
 /// guard could be made, and never removed.
 bool could_never_remove(const lock_names& names, const guard& g) noexcept {
   const unsigned user = platform::effective_user();
-  if (user == 0 || g.status().st_uid == user) return false;
+  if (user == 0 || g.facts().owner == user) return false;
   std::error_code ec;
-  const struct stat directory = look_at(names.directory, ec);
-  return !ec && (directory.st_mode & S_ISVTX) != 0 && directory.st_uid != user;
+  const platform::inode_facts directory = look_at(names.directory, ec);
+  return !ec && (directory.mode & S_ISVTX) != 0 && directory.owner != user;
 }
 
 bool lacks_noreplace(const std::error_code& ec) noexcept {
@@ -77,13 +77,13 @@ class plant_attempt {
 };
 
 plant_state plant_attempt::hold_guard() noexcept {
-  name_.inode_ = guard_.status();
+  name_.inode_ = guard_.facts();
   name_.own_.reset();
   return plant_state::held;
 }
 
 plant_state plant_attempt::hold_own(unique_fd file, std::error_code& ec) noexcept {
-  name_.inode_ = platform::status(file.get(), ec);
+  name_.inode_ = platform::facts(file.get(), ec);
   name_.own_ = std::move(file);
   return plant_state::held;
 }
@@ -105,7 +105,7 @@ plant_state plant_attempt::by_link(std::error_code& ec) {
   if (could_never_remove(names_, guard_)) return by_own_file(ec);
   const auto link = [&] { platform::link_descriptor(guard_.fd(), AT_FDCWD, names_.path.c_str(), ec); };
   const plant_state state = until_settled(link, ec);
-  if (state != plant_state::held || name_.inode_.st_ino != 0) return state;
+  if (state != plant_state::held || name_.inode_.inode != 0) return state;
   if (!ec) return hold_guard();
   const bool vanished = ec == std::errc::no_such_file_or_directory || ec.value() == ESTALE;
   if (vanished && is_unlinked(guard_)) {
@@ -126,12 +126,12 @@ unique_fd plant_attempt::prepare_own(const std::filesystem::path& temporary, std
 }
 
 plant_state plant_attempt::by_own_file(std::error_code& ec) {
-  const auto temporary = names_.own_file(guard_.status().st_ino, platform::effective_user());
+  const auto temporary = names_.own_file(guard_.facts().inode, platform::effective_user());
   unique_fd file = prepare_own(temporary, ec);
   const auto rename = [&] { platform::rename_if_absent(AT_FDCWD, temporary.c_str(), names_.path.c_str(), ec); };
   plant_state state = plant_state::held;
   if (!ec) state = until_settled(rename, ec);
-  if (state == plant_state::held && !ec && name_.inode_.st_ino == 0) return hold_own(std::move(file), ec);
+  if (state == plant_state::held && !ec && name_.inode_.inode == 0) return hold_own(std::move(file), ec);
   const std::error_code reason = ec;
   platform::unlink_name(AT_FDCWD, temporary.c_str(), ec);
   ec = reason;
@@ -144,7 +144,7 @@ plant_state plant_attempt::by_exclusive_creation(std::error_code& ec) {
     file = platform::open_at(AT_FDCWD, names_.path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0666, ec);
   };
   const plant_state state = until_settled(create, ec);
-  if (state != plant_state::held || ec || name_.inode_.st_ino != 0) return state;
+  if (state != plant_state::held || ec || name_.inode_.inode != 0) return state;
   if (!platform::try_flock(file.get(), platform::lock_mode::exclusive, ec) && !ec) ec = errc::unsupported_filesystem;
   if (!ec) stamp_.copy_to(file.get(), ec);
   if (!ec) return hold_own(std::move(file), ec);
@@ -154,10 +154,10 @@ plant_state plant_attempt::by_exclusive_creation(std::error_code& ec) {
 }
 
 plant_attempt::occupant plant_attempt::examine(std::error_code& ec) {
-  const struct stat found = look_at(names_.path, ec);
+  const platform::inode_facts found = look_at(names_.path, ec);
   if (ec == std::errc::no_such_file_or_directory) return occupant::gone;
   if (ec) return occupant::foreign;
-  if (!platform::same_inode(found, guard_.status())) return examine_orphan(ec);
+  if (!platform::same_inode(found, guard_.facts())) return examine_orphan(ec);
   if (!could_never_remove(names_, guard_)) return occupant::ours;
   ec = errc::leftover_of_another_user;
   return occupant::foreign;
@@ -173,13 +173,13 @@ plant_attempt::occupant plant_attempt::examine_orphan(std::error_code& ec) {
     return occupant::foreign;
   };
   if (ec) return foreign();
-  const struct stat opened = platform::status(file.get(), ec);
-  if (ec || !S_ISREG(opened.st_mode)) return foreign();
+  const platform::inode_facts opened = platform::facts(file.get(), ec);
+  if (ec || !opened.is_regular()) return foreign();
   const auto holder = parse_record(read_record(file.get(), ec).text());
   if (!holder || !may_be_judged(*holder, guard_)) return foreign();
   if (!platform::try_flock(file.get(), platform::lock_mode::exclusive, ec)) return foreign();
   platform::fault::point("lock_file.orphan_locked");
-  const struct stat named = look_at(names_.path, ec);
+  const platform::inode_facts named = look_at(names_.path, ec);
   if (ec || !platform::same_inode(opened, named)) return occupant::gone;
   platform::unlink_name(AT_FDCWD, names_.path.c_str(), ec);
   return ec ? occupant::foreign : occupant::gone;
@@ -202,7 +202,7 @@ plant_state planted_name::plant(const lock_names& names, const guard& g, const o
 
 bool planted_name::stands(const lock_names& names, bool& absent) const noexcept {
   std::error_code ec;
-  const struct stat found = look_at(names.path, ec);
+  const platform::inode_facts found = look_at(names.path, ec);
   absent = ec == std::errc::no_such_file_or_directory;
   return !ec && platform::same_inode(found, inode_);
 }

@@ -40,7 +40,7 @@ class planted_name {
 
  private:
   friend class plant_attempt;
-  struct stat inode_{};
+  platform::inode_facts inode_;
   platform::unique_fd own_;  // open only when P is not a link of the guard
 };
 
