@@ -1,0 +1,30 @@
+#pragma once
+/// Runs a program in the foreground and stands in for it: signals sent to us reach it, its end becomes ours.
+///
+/// Signals are blocked from construction on, so that none can end us between taking a lock and releasing it. A signal
+/// from the terminal reaches the program by itself and is not passed on twice.
+
+#include <csignal>
+#include <string>
+#include <vector>
+
+namespace lockkit_command {
+
+class foreground_command {
+ public:
+  foreground_command();
+
+  /// The number of a signal that asks us to end and has arrived already; 0 if there is none.
+  [[nodiscard]] int pending_signal() const;
+  /// Runs the program, without a shell, with the signal mask we were started with; it inherits stdin, stdout, stderr.
+  /// Returns its exit code, 128 + n if signal n ended it, 126 or 127 (with a message) if it can't be executed.
+  [[nodiscard]] int run(const std::vector<std::string>& arguments);
+
+ private:
+  [[nodiscard]] int follow(int pid) const;
+
+  sigset_t passed_on_;
+  sigset_t original_;
+};
+
+}  // namespace lockkit_command
