@@ -28,7 +28,8 @@ namespace lockkit::inline v0 {
 enum class durability { visible, consistent, durable };
 
 enum class publish_mode {
-  replace,    ///< whatever regular file stands there is replaced
+  replace,  ///< whatever regular file stands there is replaced. Anything else is left alone: std::errc::is_a_directory
+            ///< for directories, errc::not_a_regular_file for FIFOs, sockets and devices
   if_absent,  ///< only if nothing stands there, not even a dangling link
 };
 
@@ -40,7 +41,8 @@ enum class publish_result {
 /// What to do when the target is a symbolic link.
 enum class symlink_policy {
   replace,  ///< the link itself is replaced by the file
-  follow,   ///< the file that it leads to is replaced, the link stays; at most 40 links
+  follow,   ///< the file that it leads to is replaced, or made if it is missing; the link stays. At most 40 links, and
+            ///< none that another user put into a sticky directory that everybody writes to (/tmp)
 };
 
 struct publish_options {
@@ -50,7 +52,10 @@ struct publish_options {
 };
 
 /// A file being written aside. Used by one thread at a time. Destroying it without commit() discards it; a crash leaves
-/// nothing, or a file `.<name>.<26 characters>.lkt` that sweep_staged removes. A forked child must not commit.
+/// nothing, or a file `.<name>.<26 characters>.lkt` that sweep_staged removes. A forked child can neither write nor
+/// commit (std::errc::operation_not_permitted), and discards nothing. The directory is held open from the beginning:
+/// renaming it meanwhile takes the file along.
+/// Names that can't be: errc::invalid_name for "", "a/", ".", "..", and NUL; std::errc::filename_too_long.
 class LOCKKIT_API staged_file {
  public:
   explicit staged_file(const std::filesystem::path& target, publish_options options = {});
@@ -66,19 +71,21 @@ class LOCKKIT_API staged_file {
 
   /// Bytes written so far through write().
   [[nodiscard]] std::uint64_t size() const noexcept;
-  /// For code that must write by itself. Owned by this object, close-on-exec. Such bytes are not counted by size().
+  /// For code that must write by itself. Owned by this object, close-on-exec. Such bytes are not counted by size(), and
+  /// commit no longer compares that with the file's. -1 after commit or discard.
   [[nodiscard]] int native_handle() const noexcept;
   [[nodiscard]] const std::filesystem::path& target() const noexcept;
 
-  /// Makes the content visible at the target. Once per object. errc::published_not_durable: the content is visible,
-  /// but syncing the directory failed. After any other error the target is what it was.
+  /// Makes the content visible at the target. Once per object, whatever comes of it: std::errc::bad_file_descriptor the
+  /// second time. errc::published_not_durable: the content is visible, but syncing the directory failed. After any
+  /// other error the target is what it was. if_absent where neither links nor RENAME_NOREPLACE exist:
+  /// errc::unsupported_filesystem.
   publish_result commit(durability level = durability::consistent);
   publish_result commit(durability level, std::error_code& ec);
   /// Drops the content. Also done by the destructor.
   void discard() noexcept;
 
  private:
-  friend class staged_file_access;  // the library's own steps between write and commit
   struct impl;
   std::unique_ptr<impl> impl_;
 };
@@ -93,9 +100,11 @@ inline publish_result publish(const std::filesystem::path& target, std::string_v
   return publish(target, std::as_bytes(std::span(text)), level, options);
 }
 
-/// Removes staged files that crashed processes left in `directory` (not below it): those whose kernel lock is free, at
-/// least `minimum_age` old by the filesystem's own clock. Live writers are never touched. Returns how many were
-/// removed.
+/// Removes staged files that crashed processes left in `directory` (not below it): those whose kernel lock is free.
+/// Where files can't be made without a name (no O_TMPFILE), they must also be `minimum_age` old (60 s) by the
+/// filesystem's own clock, and a day on network filesystems. Live writers are never touched; nothing is where kernel
+/// locks don't work. Other users' leftovers are left to them, but by root. Returns how many were removed; an error with
+/// one of them does not keep it from the others.
 LOCKKIT_API std::size_t sweep_staged(const std::filesystem::path& directory);
 LOCKKIT_API std::size_t sweep_staged(const std::filesystem::path& directory, std::chrono::seconds minimum_age,
                                      std::error_code& ec);

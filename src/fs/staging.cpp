@@ -6,7 +6,9 @@
 //  3. Where it has a temporary name, a shared flock on it says "alive". The sweeper takes the exclusive one, and the
 //     kernel releases ours with our death: no PID, no clock. Shared, because seal() moves it to another description.
 //  4. Names are 128 random bits, made with O_EXCL or linkat, new ones on EEXIST.
-//  5. Created with 0666: umask and default ACL are the kernel's business.
+//  5. Created with 0666, or with the mode that was asked for: never readable to more than it will be in the end. The
+//  umask
+//     and the default ACL are the kernel's business.
 //  6. A failed sync is final. The kernel marks the pages clean, so that a second fsync would succeed without the data.
 //  7. What was counted must be what is there: the size is compared before publishing.
 //  8. A forked child shares the description and the name, and owns neither: it neither publishes nor removes.
@@ -36,12 +38,13 @@ bool no_unnamed_files(const std::error_code& ec) noexcept {
 
 }  // namespace
 
-staging::staging(int directory, std::string_view base, std::error_code& ec, staging_route route) noexcept {
+staging::staging(int directory, std::string_view base, std::error_code& ec, staging_options options) noexcept {
   file_.directory = directory;
+  file_.mode = options.mode;
   file_.generation = platform::process_generation();
   std::copy_n(base.begin(), std::min(base.size(), longest_name), file_.base.begin());
   ec.clear();
-  if (route == staging_route::automatic) open_unnamed(ec);
+  if (options.route == staging_route::automatic) open_unnamed(ec);
   if (!file_.fd && !ec) open_named(ec);
   if (ec) discard();
 }
@@ -73,7 +76,7 @@ bool staging::mark_alive(int fd, std::error_code& ec) noexcept {
 }
 
 void staging::open_unnamed(std::error_code& ec) noexcept {
-  file_.fd = platform::open_at(file_.directory, ".", O_TMPFILE | O_RDWR, 0666, ec);
+  file_.fd = platform::open_at(file_.directory, ".", O_TMPFILE | O_RDWR, file_.mode, ec);
   if (ec && no_unnamed_files(ec)) ec.clear();
 }
 
@@ -88,7 +91,7 @@ void staging::open_named(std::error_code& ec) noexcept {
 bool staging::try_open_named(std::error_code& ec) noexcept {
   const name_buffer name = temporary_name(file_.base.data(), name_origin::opened, ec);
   if (ec) return true;
-  file_.fd = platform::open_at(file_.directory, name.data(), O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW, 0666, ec);
+  file_.fd = platform::open_at(file_.directory, name.data(), O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW, file_.mode, ec);
   if (ec) return ec != std::errc::file_exists;
   file_.name = name;
   const bool locked = mark_alive(file_.fd.get(), ec);

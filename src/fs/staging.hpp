@@ -22,6 +22,11 @@ enum class staging_route {
   named,      ///< with a temporary name from the start
 };
 
+struct staging_options {
+  staging_route route = staging_route::automatic;
+  unsigned mode = 0666;  ///< to create with, under the umask or the default ACL
+};
+
 enum class seal_state {
   sealed,          ///< no writable description of the file exists anywhere, and none can come without its name
   writer_remains,  ///< somebody can still write into it (a duplicate in a forked child, say): copy it to a fresh file
@@ -35,7 +40,7 @@ class LOCKKIT_PRIVATE_API staging {
   staging() noexcept = default;
   /// In `directory`, which is a descriptor (O_PATH will do) that outlives this object. `base`: what a temporary name
   /// is derived from; a valid file name.
-  staging(int directory, std::string_view base, std::error_code& ec, staging_route = staging_route::automatic) noexcept;
+  staging(int directory, std::string_view base, std::error_code& ec, staging_options options = {}) noexcept;
   ~staging();
   staging(staging&& other) noexcept = default;
   staging& operator=(staging&& other) noexcept;  ///< discards what was staged
@@ -97,6 +102,7 @@ class LOCKKIT_PRIVATE_API staging {
   struct parts {
     platform::unique_fd fd;
     int directory = -1;
+    unsigned mode = 0;
     name_buffer base{};
     name_buffer name{};  // the temporary one, empty if there is none
     std::uint64_t size = 0;

@@ -156,7 +156,7 @@ bool staging::try_give_name(std::error_code& ec) noexcept {
 }
 
 void staging::copy_to_named(std::error_code& ec) {
-  staging copy(file_.directory, file_.base.data(), ec, staging_route::named);
+  staging copy(file_.directory, file_.base.data(), ec, {staging_route::named, file_.mode});
   if (!ec) platform::copy_file(file_.fd.get(), copy.fd(), ec);
   if (ec) return;
   const struct stat original = platform::status(file_.fd.get(), ec);

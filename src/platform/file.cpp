@@ -126,6 +126,13 @@ struct stat status_at(int directory, const char* name, std::error_code& ec) noex
   return result;
 }
 
+bool is_append_only(int fd, std::error_code& ec) noexcept {
+  struct statx result{};
+  invoke("statx", ec, [&] { return ::statx(fd, "", AT_EMPTY_PATH, 0, &result); });
+  if (ec == std::errc::function_not_supported) ec.clear();
+  return (result.stx_attributes & STATX_ATTR_APPEND) != 0;
+}
+
 void sync_file(int fd, std::error_code& ec) noexcept {
   invoke("fsync", ec, [&] { return ::fsync(fd); });
 }

@@ -48,6 +48,9 @@ LOCKKIT_PRIVATE_API struct stat status_at(int directory, const char* name, std::
   return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
+/// chattr +a: files can be made in it and not removed. False where the filesystem has no such attribute.
+[[nodiscard]] LOCKKIT_PRIVATE_API bool is_append_only(int fd, std::error_code& ec) noexcept;
+
 LOCKKIT_PRIVATE_API void sync_file(int fd, std::error_code& ec) noexcept;
 /// What close() would do with data that a network filesystem still holds back: sends it and reports how that went,
 /// while the descriptor stays open. Nothing happens on local filesystems.

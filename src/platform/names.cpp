@@ -1,6 +1,7 @@
 #include "names.hpp"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -43,6 +44,14 @@ void rename_if_absent(int from_directory, const char* from, int to_directory, co
 
 void unlink_name(int directory, const char* name, std::error_code& ec) noexcept {
   invoke("unlinkat", ec, [&] { return ::unlinkat(directory, name, 0); });
+}
+
+std::string read_link(int directory, const char* name, std::error_code& ec) {
+  std::string text(PATH_MAX, '\0');  // no link is longer
+  const ssize_t size =
+      invoke("readlinkat", ec, [&] { return ::readlinkat(directory, name, text.data(), text.size()); });
+  text.resize(size < 0 ? 0 : static_cast<std::size_t>(size));
+  return text;
 }
 
 void make_directory(int directory, const char* name, unsigned mode, std::error_code& ec) noexcept {

@@ -1,6 +1,7 @@
 #pragma once
 /// Names: link, rename, remove, make directories. Conventions as in file.hpp.
 
+#include <string>
 #include <system_error>
 
 #include "private_api.hpp"
@@ -22,6 +23,8 @@ LOCKKIT_PRIVATE_API void rename_if_absent(int directory, const char* from, const
 LOCKKIT_PRIVATE_API void rename_if_absent(int from_directory, const char* from, int to_directory, const char* to,
                                           std::error_code& ec) noexcept;
 LOCKKIT_PRIVATE_API void unlink_name(int directory, const char* name, std::error_code& ec) noexcept;
+/// What a symbolic link says.
+[[nodiscard]] LOCKKIT_PRIVATE_API std::string read_link(int directory, const char* name, std::error_code& ec);
 LOCKKIT_PRIVATE_API void make_directory(int directory, const char* name, unsigned mode, std::error_code& ec) noexcept;
 LOCKKIT_PRIVATE_API void remove_directory(int directory, const char* name, std::error_code& ec) noexcept;
 

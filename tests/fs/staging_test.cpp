@@ -1,11 +1,9 @@
-#include "fs/staging.hpp"
-
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <lockkit/error.hpp>
 
+#include "fs/staging_support.hpp"
 #include "platform/platform.hpp"
 #include "support/catch.hpp"
 #include "support/process.hpp"
@@ -16,33 +14,16 @@ using lockkit::publish_mode;
 using lockkit::publish_result;
 using namespace lockkit::detail;
 namespace platform = lockkit::platform;
-
-namespace {
-
-std::span<const std::byte> bytes(std::string_view text) {
-  return std::as_bytes(std::span(text));
-}
-
-/// A directory, held open as the engine wants it.
-struct held_directory {
-  explicit held_directory(const std::filesystem::path& path, int flags = O_RDONLY) {
-    std::error_code ec;
-    fd = platform::open_at(AT_FDCWD, path.c_str(), flags | O_DIRECTORY, 0, ec);
-    REQUIRE_FALSE(ec);
-  }
-  platform::unique_fd fd;
-};
-
-constexpr auto both_routes = {staging_route::automatic, staging_route::named};
-
-}  // namespace
+using testing::both_routes;
+using testing::bytes;
+using testing::held_directory;
 
 TEST_CASE("a staged file appears only when it is published, and nothing else is left") {
   for (const staging_route route : both_routes) {
     testing::scratch_directory place;
     const held_directory directory(place.path());
     std::error_code ec;
-    staging staged(directory.fd.get(), "f", ec, route);
+    staging staged(directory.fd.get(), "f", ec, {.route = route});
     REQUIRE_FALSE(ec);
     staged.append(bytes("content"), ec);
     REQUIRE_FALSE(ec);
@@ -65,7 +46,7 @@ TEST_CASE("a staged file may be published in another directory of the same mount
       const held_directory to(target_place.path());
       if (*old != '\0') testing::write_file(target_place / "f", old);
       std::error_code ec;
-      staging staged(from.fd.get(), "f", ec, route);
+      staging staged(from.fd.get(), "f", ec, {.route = route});
       staged.append(bytes("new"), ec);
       staged.publish_as(to.fd.get(), "f", publish_mode::replace, durability::consistent, ec);
       CHECK_FALSE(ec);
@@ -82,7 +63,7 @@ TEST_CASE("after already_exists the same file can replace what stands there") {
     const held_directory directory(place.path());
     testing::write_file(place / "f", "damaged");
     std::error_code ec;
-    staging staged(directory.fd.get(), "f", ec, route);
+    staging staged(directory.fd.get(), "f", ec, {.route = route});
     staged.append(bytes("good"), ec);
     CHECK(staged.publish_as(directory.fd.get(), "f", publish_mode::if_absent, durability::consistent, ec) ==
           publish_result::already_exists);
@@ -126,12 +107,12 @@ TEST_CASE("sealing finds a writer that remains, and is content when it is gone")
     testing::scratch_directory place;
     const held_directory directory(place.path());
     std::error_code ec;
-    staging watched(directory.fd.get(), "f", ec, route);
+    staging watched(directory.fd.get(), "f", ec, {.route = route});
     watched.append(bytes("content"), ec);
     const platform::unique_fd leaked(::fcntl(watched.fd(), F_DUPFD_CLOEXEC, 0));
     CHECK(watched.seal(ec) == seal_state::writer_remains);
     CHECK_FALSE(ec);
-    staging alone(directory.fd.get(), "f", ec, route);
+    staging alone(directory.fd.get(), "f", ec, {.route = route});
     alone.append(bytes("content"), ec);
     CHECK(alone.seal(ec) == seal_state::sealed);
     CHECK_FALSE(ec);
@@ -145,7 +126,7 @@ TEST_CASE("a forked child neither publishes nor removes what its parent has stag
   testing::scratch_directory place;
   const held_directory directory(place.path());
   std::error_code ec;
-  staging staged(directory.fd.get(), "f", ec, staging_route::named);
+  staging staged(directory.fd.get(), "f", ec, {.route = staging_route::named});
   staged.append(bytes("parent"), ec);
   testing::child_process child([&] {
     std::error_code refused;

@@ -1,0 +1,162 @@
+// Removing what crashed writers left, and nothing else.
+//
+//  1. Only regular files with a name of ours, of the own user (root: of anybody).
+//  2. A writer holds a shared flock on its file until it ends, however it ends. Who gets the exclusive one has the
+//  proof
+//     that there is no writer.
+//  3. That holds from the first moment for names that were born locked (see temporary_name.hpp). A file made with its
+//  name
+//     is without a lock between open and flock; for it, and on network filesystems, age must speak as well.
+//  4. Age is measured against a file made just now in the same directory: both times come from the filesystem's clock.
+//  5. Filesystems exist that grant every lock to everybody. A second lock on the same file must fail, or nothing is
+//  removed.
+//  6. The name is removed while the lock is held, and only if it still is the locked file's.
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <boost/filesystem/directory.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <lockkit/staged_file.hpp>
+
+#include "core/throw_error.hpp"
+#include "platform/filesystem_kind.hpp"
+#include "platform/lock.hpp"
+#include "platform/names.hpp"
+#include "platform/process.hpp"
+#include "staging.hpp"
+
+namespace lockkit::inline v0 {
+namespace {
+
+constexpr std::chrono::seconds default_age = std::chrono::minutes(1);
+constexpr std::chrono::seconds remote_age = std::chrono::hours(24);
+
+struct leftover {
+  std::string name;
+  detail::name_origin origin;
+};
+
+std::vector<leftover> list_leftovers(const std::filesystem::path& directory, std::error_code& ec) {
+  std::vector<leftover> found;
+  boost::system::error_code failure;
+  boost::filesystem::directory_iterator entry(directory.native(), failure);
+  for (; !failure && entry != boost::filesystem::directory_iterator(); entry.increment(failure)) {
+    std::string name = entry->path().filename().native();
+    if (const auto origin = detail::parse_temporary_name(name)) found.push_back({std::move(name), *origin});
+  }
+  ec = failure ? std::error_code(failure.value(), std::system_category()) : std::error_code();
+  return found;
+}
+
+std::chrono::nanoseconds modified(const struct stat& file) noexcept {
+  return std::chrono::seconds(file.st_mtim.tv_sec) + std::chrono::nanoseconds(file.st_mtim.tv_nsec);
+}
+
+enum class verdict { alive, dead, locks_do_not_work };
+
+/// One pass over one directory.
+class sweeper {
+ public:
+  sweeper(int directory, std::chrono::seconds minimum_age, std::error_code& ec) : directory_(directory) {
+    remote_ = platform::filesystem_of(directory, ec) == platform::filesystem_kind::remote;
+    minimum_age_ = remote_ ? std::max(minimum_age, remote_age) : minimum_age;
+  }
+
+  std::size_t sweep(const std::vector<leftover>& files, std::error_code& ec) {
+    std::size_t removed = 0;
+    for (const leftover& file : files) {
+      std::error_code failure;
+      if (remove(file, failure)) ++removed;
+      if (failure && failure != std::errc::no_such_file_or_directory && !ec)
+        ec = failure;  // gone: somebody else's work
+      if (locks_are_fake_) break;
+    }
+    return removed;
+  }
+
+ private:
+  bool remove(const leftover& file, std::error_code& ec) {
+    const struct stat found = platform::status_at(directory_, file.name.c_str(), ec);
+    if (ec || !is_ours(found)) return false;
+    if ((remote_ || file.origin == detail::name_origin::opened) && !is_old(found, ec)) return false;
+    const platform::unique_fd held = take(file.name.c_str(), ec);
+    if (!held) return false;
+    const struct stat locked = platform::status(held.get(), ec);
+    const struct stat named = ec ? locked : platform::status_at(directory_, file.name.c_str(), ec);
+    if (ec || !platform::same_inode(locked, named)) return false;
+    platform::unlink_name(directory_, file.name.c_str(), ec);
+    return !ec;
+  }
+
+  static bool is_ours(const struct stat& file) noexcept {
+    const unsigned user = platform::effective_user();
+    return S_ISREG(file.st_mode) && (file.st_uid == user || user == 0);
+  }
+
+  bool is_old(const struct stat& file, std::error_code& ec) {
+    if (!now_) now_ = current_time(ec);
+    return !ec && *now_ - modified(file) >= minimum_age_;
+  }
+
+  std::optional<std::chrono::nanoseconds> current_time(std::error_code& ec) const {
+    detail::staging probe(directory_, "sweep", ec);
+    if (ec) return {};
+    const struct stat made = platform::status(probe.fd(), ec);
+    return ec ? std::nullopt : std::optional(modified(made));
+  }
+
+  /// The file with the exclusive lock; nothing if it is alive.
+  platform::unique_fd take(const char* name, std::error_code& ec) {
+    for (const int access : {O_RDONLY, O_RDWR}) {  // NFS: exclusive locks need write access
+      platform::unique_fd held = open(name, access, ec);
+      if (ec) return {};
+      const verdict found = judge(held.get(), name, access, ec);
+      if (ec == std::errc::bad_file_descriptor) continue;
+      locks_are_fake_ = found == verdict::locks_do_not_work;
+      if (found == verdict::dead) return held;
+      break;
+    }
+    return {};
+  }
+
+  platform::unique_fd open(const char* name, int access, std::error_code& ec) const noexcept {
+    return platform::open_at(directory_, name, access | O_NOFOLLOW | O_NONBLOCK, 0, ec);
+  }
+
+  verdict judge(int fd, const char* name, int access, std::error_code& ec) const noexcept {
+    if (!platform::try_flock(fd, platform::lock_mode::exclusive, ec)) return verdict::alive;
+    const platform::unique_fd second = open(name, access, ec);
+    if (ec) return verdict::alive;
+    return platform::try_flock(second.get(), platform::lock_mode::exclusive, ec) ? verdict::locks_do_not_work
+                                                                                 : verdict::dead;
+  }
+
+  int directory_;
+  bool remote_ = true;
+  bool locks_are_fake_ = false;
+  std::chrono::seconds minimum_age_{};
+  std::optional<std::chrono::nanoseconds> now_;
+};
+
+}  // namespace
+
+std::size_t sweep_staged(const std::filesystem::path& directory, std::chrono::seconds minimum_age,
+                         std::error_code& ec) {
+  const platform::unique_fd held = platform::open_at(AT_FDCWD, directory.c_str(), O_RDONLY | O_DIRECTORY, 0, ec);
+  if (ec) return 0;
+  const std::vector<leftover> files = list_leftovers(directory, ec);
+  if (ec || files.empty()) return 0;
+  sweeper work(held.get(), minimum_age, ec);
+  return ec ? 0 : work.sweep(files, ec);
+}
+
+std::size_t sweep_staged(const std::filesystem::path& directory) {
+  return detail::throwing("sweep", directory,
+                          [&](std::error_code& ec) { return sweep_staged(directory, default_age, ec); });
+}
+
+}  // namespace lockkit::inline v0
