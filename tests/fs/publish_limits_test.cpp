@@ -208,8 +208,8 @@ TEST_CASE("of many processes that publish if_absent, one succeeds, and its conte
     std::vector<testing::child_process> children;
     for (int i = 0; i < 4; ++i) {
       children.emplace_back([&target, i] {
-        const auto result = lockkit::publish(target, std::to_string(i), durability::visible,
-                                             {.mode = publish_mode::if_absent, .permissions = {}});
+        const auto result =
+            lockkit::publish(target, std::to_string(i), durability::visible, {.mode = publish_mode::if_absent});
         return result == publish_result::published ? 10 + i : 0;
       });
     }

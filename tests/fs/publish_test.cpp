@@ -30,8 +30,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr publish_options if_absent{.mode = publish_mode::if_absent, .permissions = {}};
-constexpr publish_options follow{.permissions = {}, .symlinks = symlink_policy::follow};
+constexpr publish_options if_absent{.mode = publish_mode::if_absent};
+constexpr publish_options follow{.symlinks = symlink_policy::follow};
 
 std::error_code try_publish(const fs::path& target, std::string_view text, const publish_options& options = {}) {
   std::error_code ec;

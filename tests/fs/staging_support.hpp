@@ -39,7 +39,7 @@ inline lockkit::publish_result publish_by(lockkit::detail::staging_route route, 
                                           std::string_view content, lockkit::durability level,
                                           lockkit::publish_mode mode, std::error_code& ec) {
   if (route == lockkit::detail::staging_route::automatic) {
-    return lockkit::publish(directory / "f", bytes(content), level, {.mode = mode, .permissions = {}}, ec);
+    return lockkit::publish(directory / "f", bytes(content), level, {.mode = mode}, ec);
   }
   const lockkit::platform::unique_fd held =
       lockkit::platform::open_at(AT_FDCWD, directory.c_str(), O_RDONLY | O_DIRECTORY, 0, ec);
