@@ -23,7 +23,7 @@ class deadline {
   /// `wait` from now. Zero or negative: already passed. Too long to represent: never.
   template <class Rep, class Period>
   [[nodiscard]] static deadline after(std::chrono::duration<Rep, Period> wait) noexcept {
-    if (wait <= wait.zero()) return {};
+    if (!(wait > wait.zero())) return {};  // NaN too
     const auto now = clock::now();
     using seconds = std::chrono::duration<long double>;
     if (seconds(wait) >= seconds(clock::time_point::max() - now)) return never();

@@ -65,17 +65,21 @@ class LOCKKIT_API file_mutex {
   }
   template <class Clock, class Duration>
   [[nodiscard]] bool try_lock_until(std::chrono::time_point<Clock, Duration> until) {
-    do {
-      if (try_lock_for(until - Clock::now())) return true;
-    } while (Clock::now() < until);
-    return false;
+    for (;;) {
+      const auto now = Clock::now();
+      const bool over = now >= until;  // compared first: the difference to the earliest time can't be represented
+      if (try_lock_for(over ? Duration::zero() : until - now)) return true;
+      if (over) return false;
+    }
   }
   template <class Clock, class Duration>
   [[nodiscard]] bool try_lock_shared_until(std::chrono::time_point<Clock, Duration> until) {
-    do {
-      if (try_lock_shared_for(until - Clock::now())) return true;
-    } while (Clock::now() < until);
-    return false;
+    for (;;) {
+      const auto now = Clock::now();
+      const bool over = now >= until;  // compared first: the difference to the earliest time can't be represented
+      if (try_lock_shared_for(over ? Duration::zero() : until - now)) return true;
+      if (over) return false;
+    }
   }
 
   /// Both release whatever mode is held, wake a waiter, and do nothing when not held.

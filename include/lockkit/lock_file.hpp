@@ -70,10 +70,12 @@ class LOCKKIT_API lock_file {
   /// Any clock: other clocks are read again after each wait, and a wait on them ends when they say so.
   template <class Clock, class Duration>
   [[nodiscard]] bool try_lock_until(std::chrono::time_point<Clock, Duration> until) {
-    do {
-      if (try_lock_for(until - Clock::now())) return true;
-    } while (Clock::now() < until);
-    return false;
+    for (;;) {
+      const auto now = Clock::now();
+      const bool over = now >= until;  // compared first: the difference to the earliest time can't be represented
+      if (try_lock_for(over ? Duration::zero() : until - now)) return true;
+      if (over) return false;
+    }
   }
 
   /// Releases and wakes one waiter. Does nothing when not held. If the lock file had been removed or replaced by

@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 
+#include <lockkit/directory.hpp>
+
 #include "platform/lock.hpp"
 #include "platform/names.hpp"
 
@@ -69,7 +71,7 @@ unique_fd open_or_create(const std::filesystem::path& path, const lock_options& 
     if (!ec || (ec != std::errc::file_exists && ec != std::errc::no_such_file_or_directory)) return fd;
     if (ec == std::errc::file_exists) continue;
     if (!options.create_parents) return fd;
-    std::filesystem::create_directories(path.parent_path(), ec);
+    ensure_directory(path.parent_path(), {}, ec);
     if (ec) return fd;
   }
   return {};

@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include <lockkit/backoff.hpp>
 #include <lockkit/deadline.hpp>
 #include <lockkit/retry.hpp>
@@ -12,6 +14,7 @@ TEST_CASE("a deadline saturates instead of overflowing") {
   CHECK(deadline::after(std::chrono::nanoseconds::max()).is_never());
   CHECK(deadline::after(std::chrono::hours::min()).expired());
   CHECK(deadline::after(std::chrono::duration<double>(1e300)).is_never());
+  CHECK(deadline::after(std::chrono::duration<double>(std::nan(""))).expired());
   CHECK(deadline::never().remaining() == std::chrono::nanoseconds::max());
   CHECK_FALSE(deadline::never().expired());
 }

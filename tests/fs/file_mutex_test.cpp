@@ -3,9 +3,11 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <future>
 #include <mutex>
 #include <shared_mutex>
+#include <stdexcept>
 #include <thread>
 
 #include <lockkit/file_mutex.hpp>
@@ -95,6 +97,72 @@ TEST_CASE("when a writer leaves, every reader that waits gets in") {
   while (waiting < 4) std::this_thread::yield();
   writer.unlock();
   for (auto& reader : readers) CHECK(reader.get());
+}
+
+namespace {
+
+/// Looks to lockkit like one more waiter: the byte that waiters mark, marked by hand.
+class raw_waiter {
+ public:
+  explicit raw_waiter(const fs::path& path) : fd_(::open(path.c_str(), O_RDWR | O_CLOEXEC)) {
+    struct flock mark{};
+    mark.l_type = F_RDLCK;
+    mark.l_start = off_t{1} << 40;
+    mark.l_len = 1;
+    if (::fcntl(fd_, F_OFD_SETLK, &mark) != 0) throw std::runtime_error("cannot mark");
+  }
+  ~raw_waiter() { ::close(fd_); }
+  /// The word that waiters sleep on: it changes by one with each wake-up.
+  std::uint32_t word() const {
+    std::uint32_t value = 0;
+    if (::pread(fd_, &value, sizeof value, 244) != sizeof value) throw std::runtime_error("no word");
+    return value;
+  }
+
+ private:
+  int fd_;
+};
+
+}  // namespace
+
+TEST_CASE("a release wakes one waiter if there is one, and nobody otherwise") {
+  testing::scratch_directory place;
+  file_mutex mutex(place / "m");
+  mutex.lock();
+  std::uint32_t held = 0;
+  {
+    const raw_waiter waiter(place / "m");
+    held = waiter.word();
+    mutex.unlock();
+    CHECK(waiter.word() == held + 1);
+    mutex.lock_shared();
+    mutex.unlock();
+    CHECK(waiter.word() == held + 2);
+  }
+  mutex.lock_shared();
+  mutex.unlock();
+  CHECK(raw_waiter(place / "m").word() == held + 2);
+}
+
+TEST_CASE("a reader that had to wait wakes the other waiters, once it is in") {
+  testing::scratch_directory place;
+  file_mutex writer(place / "m");
+  writer.lock();
+  std::promise<void> waits;
+  std::promise<void> leave;
+  auto reader = std::async(std::launch::async, [&] {
+    file_mutex mine(place / "m", {.on_wait = [&](const wait_notice&) { waits.set_value(); }});
+    if (!mine.try_lock_shared_for(30s)) return std::uint32_t{0};
+    const std::uint32_t inside = raw_waiter(place / "m").word();
+    leave.get_future().wait();
+    return inside;
+  });
+  waits.get_future().wait();
+  const raw_waiter waiter(place / "m");
+  const std::uint32_t held = waiter.word();
+  writer.unlock();
+  leave.set_value();
+  CHECK(reader.get() == held + 2);  // the writer's wake-up and the reader's own
 }
 
 TEST_CASE("a mutex notices that its file was deleted or replaced, also while it waited") {

@@ -126,6 +126,7 @@ TEST_CASE("a wait ends at its deadline, and a try does not wait") {
   CHECK_FALSE(waiter.try_lock_for(100ms));
   CHECK(std::chrono::steady_clock::now() - began >= 100ms);
   CHECK_FALSE(waiter.try_lock_until(std::chrono::system_clock::now() + 50ms));
+  CHECK_FALSE(waiter.try_lock_until(std::chrono::system_clock::time_point::min()));
   CHECK_FALSE(waiter.try_lock_for(0s));
   CHECK_FALSE(waiter.try_lock_for(-1h));
   std::error_code ec = std::make_error_code(std::errc::io_error);
@@ -217,6 +218,7 @@ TEST_CASE("move assignment releases the lock that the target held") {
   a.lock();
   b.lock();
   a = std::move(b);
+  CHECK_FALSE(fs::exists(place / "a"));  // released, not merely let go of
   CHECK(is_free_for_others(place / "a"));
   CHECK_FALSE(is_free_for_others(place / "b"));
   CHECK(a.path() == place / "b");
