@@ -71,7 +71,8 @@ class LOCKKIT_API fetch_sink {
   /// Starts again from nothing: for a retry after a broken transfer.
   void restart();
   [[nodiscard]] std::uint64_t size() const noexcept;
-  /// Ends with true when the caller's stop_token or deadline asks the fetch to give up; poll it in long transfers.
+  /// True when the caller's stop_token or deadline asks the fetch to give up; poll it in long transfers. Once it has
+  /// said so, what was brought counts as incomplete, and the request ends with operation_canceled or timed_out.
   [[nodiscard]] bool cancelled() const noexcept;
 
  private:
@@ -87,7 +88,8 @@ using fetch_function = std::function<void(fetch_sink&)>;
 
 /// What a request may say beyond key, callback and policy.
 struct request_options {
-  deadline until = deadline::never();   ///< for waiting on another's fetch; errc::timed_out when it passes
+  deadline until = deadline::never();   ///< errc::timed_out when it passes. One that has passed on arrival forbids to
+                                        ///< wait for another's fetch, and leaves an own one all the time
   std::stop_token stop{};               ///< ends a wait, std::errc::operation_canceled
   std::optional<std::string> sha256{};  ///< 64 hexadecimal digits the content must have: errc::integrity_mismatch.
                                         ///< A cached content with another digest counts as missing
@@ -106,7 +108,8 @@ class LOCKKIT_API cache_entry {
   [[nodiscard]] std::chrono::system_clock::time_point fetched_at() const noexcept;
   /// Whether this request ran the fetch itself.
   [[nodiscard]] bool fetched_here() const noexcept;
-  /// Read-only file in the cache. The name can vanish when the key is removed; the handle below can't.
+  /// Read-only file in the cache. The name can vanish when the key is removed, or refreshed and the old content swept;
+  /// the handle below can't.
   [[nodiscard]] const std::filesystem::path& path() const noexcept;
   /// A read-only descriptor owned by this object, close-on-exec; share it with pread, not with seek.
   [[nodiscard]] int native_handle() const noexcept;
@@ -125,14 +128,15 @@ enum class mirror_link {
 
 struct mirror_options {
   mirror_link link = mirror_link::isolated;
-  bool overwrite = false;  ///< replace a destination with other content
+  bool overwrite = false;  ///< replace a file with other content, or a symbolic link (itself, not what it leads to)
   durability level = durability::consistent;
   bool create_parents = true;
-  std::optional<std::filesystem::perms> permissions{};  ///< of an isolated mirror; unset: 0666 under the umask
+  std::optional<std::filesystem::perms>
+      permissions{};  ///< of an isolated mirror that is made; unset: 0666 under the umask
 };
 
 enum class mirror_result {
-  unchanged,  ///< the destination had this content already: nothing was touched
+  unchanged,  ///< the destination had this content already: nothing was touched, a link not isolated either
   cloned,     ///< shares blocks until written (FICLONE)
   copied,
   hard_linked,
@@ -148,7 +152,7 @@ struct cache_record {
 
 /// What verify() found wrong with a key.
 struct cache_damage {
-  std::string key;
+  std::string key;        ///< empty: a record that can't be read
   std::error_code error;  ///< integrity_mismatch, no_such_file_or_directory, or what reading failed with
 };
 
@@ -174,7 +178,8 @@ class LOCKKIT_API mirror_cache {
                                 fetch_policy policy = fetch_policy::if_missing(), const request_options& request = {});
 
   /// Makes `destination` hold the content. Idempotent; atomic; a destination with other content, and anything that is
-  /// not a regular file, is errc::destination_differs unless overwrite was asked for (directories never go).
+  /// not a regular file, is errc::destination_differs unless overwrite was asked for. Directories, FIFOs, sockets and
+  /// devices never go. errc::invalid_name for a destination inside the cache.
   mirror_result mirror(const cache_entry& entry, const std::filesystem::path& destination,
                        const mirror_options& options = {});
   mirror_result mirror(const cache_entry& entry, const std::filesystem::path& destination,
@@ -195,7 +200,8 @@ class LOCKKIT_API mirror_cache {
   /// of that key. Entries and mirrors already handed out stay as they are.
   bool remove(std::string_view key);
   /// Reads every content again and compares its digest. With `repair`, damaged keys are removed (the next get fetches
-  /// again), and what crashes left behind is swept.
+  /// again), and what nobody needs is swept: contents that no key names (of refreshed keys, of crashes), unfinished
+  /// files. Waits for running fetches of damaged keys.
   [[nodiscard]] std::vector<cache_damage> verify(bool repair = false);
 
   [[nodiscard]] const std::filesystem::path& directory() const noexcept;

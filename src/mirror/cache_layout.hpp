@@ -1,0 +1,56 @@
+#pragma once
+/// Where things lie in a cache directory.
+///
+///   b/ab/<sha256>   contents, immutable, 0444; the name is the digest
+///   k/ab/<name>     what is current for a key; <name> is the SHA-256 of the key
+///   l/ab/<name>     the key's lock, a file_mutex; never deleted
+///   t/              contents on their way; nothing there is worth keeping
+///   gate            a file_mutex: shared while a content and its record appear, exclusive while contents go
+///   CACHEDIR.TAG    tells backups that this can be made again
+///
+/// Keys never become file names: they are hashed, so no key can leave the directory or clash with its neighbours.
+/// Nothing here keeps a descriptor. Every step starts from the absolute path, so a cache directory that was removed,
+/// renamed or made anew is noticed by the very next step, and a forked child can go on; a path of two or three more
+/// components costs the kernel less than asking whether a kept descriptor is still the right one.
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+#include <lockkit/mirror_cache.hpp>
+
+#include "platform/unique_fd.hpp"
+
+namespace lockkit::detail {
+
+class cache_layout {
+ public:
+  /// Makes the directory if needed. One that stands but can't be written is accepted: it serves hits.
+  cache_layout(const std::filesystem::path& directory, cache_options options, std::error_code& ec);
+
+  [[nodiscard]] const std::filesystem::path& directory() const noexcept { return directory_; }
+  [[nodiscard]] const cache_options& options() const noexcept { return options_; }
+  /// Of the files of lockkit's own: whoever may write into the directory may lock.
+  [[nodiscard]] std::filesystem::perms lock_mode() const noexcept;
+
+  [[nodiscard]] std::string content_path(std::string_view sha256) const { return sharded('b', sha256); }
+  [[nodiscard]] std::string record_path(std::string_view name) const { return sharded('k', name); }
+  [[nodiscard]] std::string lock_path(std::string_view name) const { return sharded('l', name); }
+  [[nodiscard]] std::string gate_path() const { return directory_.native() + "/gate"; }
+  [[nodiscard]] std::string part_path(char part) const { return directory_.native() + '/' + part; }
+
+  /// Opens t/, or the directory of part `b`, `k` or `l` in which `name` lies; makes it first if it is missing.
+  [[nodiscard]] platform::unique_fd open_staging(std::error_code& ec) const;
+  [[nodiscard]] platform::unique_fd open_shard(char part, std::string_view name, std::error_code& ec) const;
+
+ private:
+  [[nodiscard]] std::string sharded(char part, std::string_view name) const;
+  [[nodiscard]] platform::unique_fd open_made(const std::string& path, std::error_code& ec) const;
+  void write_tag() const;
+
+  std::filesystem::path directory_;
+  cache_options options_;
+};
+
+}  // namespace lockkit::detail

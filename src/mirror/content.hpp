@@ -1,0 +1,32 @@
+#pragma once
+/// A content of the cache, pinned by a descriptor, and how a hit finds it.
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+#include "cache_layout.hpp"
+#include "key_record.hpp"
+#include "platform/unique_fd.hpp"
+
+namespace lockkit::detail {
+
+struct pinned_content {
+  key_record record;
+  std::filesystem::path path;
+  platform::unique_fd file;  ///< read-only
+  bool fetched_here = false;
+};
+
+/// None: there is no record that can be trusted. A code: reading failed for a reason that a fetch would not cure.
+[[nodiscard]] std::optional<key_record> read_record(const std::string& path, std::error_code& ec);
+
+/// None: there is no regular file of that size. A code as above.
+[[nodiscard]] platform::unique_fd open_content(const std::string& path, std::uint64_t size, std::error_code& ec);
+
+/// The hit. Takes no lock. None: a miss.
+[[nodiscard]] std::optional<pinned_content> find_content(const cache_layout& layout, std::string_view key,
+                                                         std::string_view name, std::error_code& ec);
+
+}  // namespace lockkit::detail

@@ -1,0 +1,133 @@
+/// From a finished fetch to a content and a record that everybody can see.
+///
+///  1. Content: permissions 0444, data to the disk by the cache's level, then sealed: no writable description of the
+///     inode may be left, or something that the fetch function forked could go on writing into a live content. If one
+///     is left, the bytes are copied to a fresh inode that the fetch function never saw, and hashed again there.
+///  2. The record is written aside before anything becomes visible: a full disk shows while there is nothing to undo.
+///  3. The gate is held shared from before the content appears until the record names it (see gate.hpp). No callback
+///     runs meanwhile, and no other lock is taken; the order is always key, then gate.
+///  4. The content goes to its digest's name only if nothing is there. If something is, it is read and compared: good,
+///     it is used as it is, so that one content is stored once; bad (truncated, or written through a hard link), it is
+///     replaced. Reading costs little beside the fetch that has just ended.
+///  5. Content before record: a crash in between leaves an unnamed content, which the next fetch uses and a sweep
+///     removes, never a record that promises what is not there.
+///  6. The old content of a refreshed key is not touched: readers and mirrors may be using its name. A sweep takes it.
+/// Nothing breaks if locks are not real (a filesystem that grants them to everybody): each fetch has its own inode,
+/// contents are named by what they hold, and records are replaced as a whole.
+
+#include "content_store.hpp"
+
+#include <sys/stat.h>
+
+#include <lockkit/error.hpp>
+
+#include "gate.hpp"
+#include "platform/file.hpp"
+
+namespace lockkit::detail {
+namespace {
+
+constexpr unsigned content_mode = 0444;
+// Publishing is short; only a remover that was stopped in the middle (SIGSTOP) makes it last.
+constexpr std::chrono::seconds longest_gate_wait{60};
+
+bool wants_sync(durability level) noexcept {
+  return level != durability::visible;
+}
+
+/// Permissions, data on the disk, write access given up.
+seal_state complete(staging& file, durability level, std::error_code& ec) {
+  file.set_permissions(content_mode, ec);
+  if (!ec && wants_sync(level)) file.sync(ec);
+  return ec ? seal_state::unknown : file.seal(ec);
+}
+
+/// Rule 1: a copy that nobody outside this function has ever seen.
+void copy_to_fresh_inode(fetch_stream& stream, const fetched_content& content, durability level, std::error_code& ec) {
+  staging fresh(stream.directory(), content.sha256, ec);
+  if (ec) return;
+  platform::copy_file(stream.file().fd(), fresh.fd(), ec);
+  fresh.written_elsewhere();
+  if (!ec) complete(fresh, level, ec);
+  if (ec) return;
+  std::uint64_t size = 0;
+  const std::string found = sha256_of_file(fresh.fd(), size, ec);
+  if (!ec && (found != content.sha256 || size != content.size)) ec = errc::integrity_mismatch;
+  if (!ec) stream.file() = std::move(fresh);
+}
+
+/// Rule 4.
+bool stands_already(const std::string& path, const fetched_content& content, std::error_code& ec) {
+  const platform::unique_fd file = open_content(path, content.size, ec);
+  if (!file) return false;
+  std::uint64_t size = 0;
+  return sha256_of_file(file.get(), size, ec) == content.sha256;
+}
+
+class publication {
+ public:
+  publication(const cache_layout& layout, std::string_view name, staging& file, const fetched_content& content)
+      : layout_(layout), name_(name), file_(file), content_(content), level_(layout.options().level) {}
+
+  void run(const key_record& record, const std::stop_token& stop, platform::unique_fd& pinned, std::error_code& ec) {
+    stage_record(record, ec);
+    if (ec) return;
+    file_mutex gate = make_gate(layout_);
+    if (!gate.try_lock_shared_until(deadline::after(longest_gate_wait), stop, ec) && !ec) ec = errc::timed_out;
+    if (!ec) publish_content(ec);
+    if (!ec) record_file_.publish_as(records_.get(), name_.data(), publish_mode::replace, level_, ec);
+    if (!ec) pinned = open_content(layout_.content_path(content_.sha256), content_.size, ec);
+    if (!ec && !pinned) ec = std::make_error_code(std::errc::no_such_file_or_directory);
+  }
+
+ private:
+  void stage_record(const key_record& record, std::error_code& ec) {
+    records_ = layout_.open_shard('k', name_, ec);
+    if (!ec) contents_ = layout_.open_shard('b', content_.sha256, ec);
+    if (!ec) record_file_ = staging(records_.get(), name_, ec);
+    const std::string text = format_key_record(record);
+    if (!ec) record_file_.append(std::as_bytes(std::span(text)), ec);
+    if (!ec) record_file_.set_permissions(content_mode, ec);
+  }
+
+  void publish_content(std::error_code& ec) {
+    const auto put = [&](publish_mode mode) {
+      return file_.publish_as(contents_.get(), content_.sha256.c_str(), mode, level_, ec);
+    };
+    if (put(publish_mode::if_absent) == publish_result::published || ec) return;
+    std::error_code unreadable;  // then it is no good to anybody: replaced
+    if (!stands_already(layout_.content_path(content_.sha256), content_, unreadable)) put(publish_mode::replace);
+  }
+
+  const cache_layout& layout_;
+  std::string name_;
+  staging& file_;
+  const fetched_content& content_;
+  durability level_;
+  platform::unique_fd records_;
+  platform::unique_fd contents_;
+  staging record_file_;
+};
+
+}  // namespace
+
+pinned_content store_content(const cache_layout& layout, std::string_view name, fetch_stream& stream, key_record record,
+                             const std::stop_token& stop, std::error_code& ec) {
+  const fetched_content content = stream.finish(ec);
+  if (ec) return {};
+  const durability level = layout.options().level;
+  const seal_state sealed = complete(stream.file(), level, ec);
+  if (!ec && sealed == seal_state::writer_remains) copy_to_fresh_inode(stream, content, level, ec);
+  if (ec) return {};
+  record.sha256 = content.sha256;
+  record.size = content.size;
+  record.fetched_at = content.began;
+  pinned_content result{std::move(record), layout.content_path(content.sha256), {}, true};
+  publication(layout, name, stream.file(), content).run(result.record, stop, result.file, ec);
+  if (!ec) return result;
+  std::error_code ignored;  // the failure that is being reported counts
+  drop_content(layout, content.sha256, gate_wait::only_try, ignored);
+  return {};
+}
+
+}  // namespace lockkit::detail

@@ -1,0 +1,33 @@
+#pragma once
+/// Putting contents and records in place, and taking them away.
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+#include "cache_layout.hpp"
+#include "content.hpp"
+#include "fetch_stream.hpp"
+
+namespace lockkit::detail {
+
+/// Makes what `stream` holds the content of record.key. The caller holds the key's lock.
+[[nodiscard]] pinned_content store_content(const cache_layout& layout, std::string_view name, fetch_stream& stream,
+                                           key_record record, const std::stop_token& stop, std::error_code& ec);
+
+/// Calls `visit(path, name)` for every record's file. Files that are not records' are passed over.
+void visit_records(const cache_layout& layout,
+                   const std::function<void(const std::string& path, const std::string& name)>& visit,
+                   std::error_code& ec);
+
+enum class gate_wait { wait, only_try };
+
+/// Removes a content unless a record names it. True: removed, or it was not there. With only_try, false also if
+/// somebody is publishing just now.
+bool drop_content(const cache_layout& layout, std::string_view sha256, gate_wait how, std::error_code& ec);
+
+/// Removes every content that no record names, and what crashed processes left.
+void sweep_cache(const cache_layout& layout, std::error_code& ec);
+
+}  // namespace lockkit::detail

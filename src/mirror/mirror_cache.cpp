@@ -1,0 +1,148 @@
+#include <lockkit/mirror_cache.hpp>
+
+#include <lockkit/error.hpp>
+
+#include "core/throw_error.hpp"
+#include "digest.hpp"
+#include "key_request.hpp"
+#include "maintenance.hpp"
+#include "mirror_file.hpp"
+
+namespace lockkit::inline v0 {
+
+struct cache_entry::impl {
+  detail::pinned_content content;
+};
+
+const std::string& cache_entry::key() const noexcept {
+  return impl_->content.record.key;
+}
+const std::string& cache_entry::sha256() const noexcept {
+  return impl_->content.record.sha256;
+}
+std::uint64_t cache_entry::size() const noexcept {
+  return impl_->content.record.size;
+}
+std::chrono::system_clock::time_point cache_entry::fetched_at() const noexcept {
+  return impl_->content.record.fetched_at;
+}
+bool cache_entry::fetched_here() const noexcept {
+  return impl_->content.fetched_here;
+}
+const std::filesystem::path& cache_entry::path() const noexcept {
+  return impl_->content.path;
+}
+int cache_entry::native_handle() const noexcept {
+  return impl_->content.file.get();
+}
+
+struct fetch_sink::impl {
+  detail::fetch_stream& stream;
+};
+
+void fetch_sink::write(std::span<const std::byte> bytes) {
+  impl_->stream.write(bytes);
+}
+void fetch_sink::expect_size(std::uint64_t bytes) {
+  impl_->stream.expect_size(bytes);
+}
+void fetch_sink::restart() {
+  impl_->stream.restart();
+}
+std::uint64_t fetch_sink::size() const noexcept {
+  return impl_->stream.size();
+}
+bool fetch_sink::cancelled() const noexcept {
+  return impl_->stream.cancelled();
+}
+
+struct mirror_cache::impl {
+  impl(const std::filesystem::path& directory, cache_options options, std::error_code& ec)
+      : layout(directory, options, ec) {}
+
+  /// The entry, and the key's lock if it was fetched for this request.
+  struct obtained {
+    cache_entry entry;
+    std::unique_ptr<detail::key_lock> hold;
+  };
+
+  obtained obtain(std::string_view key, const fetch_function& fetch, fetch_policy policy,
+                  const request_options& request) {
+    const auto call = [&](detail::fetch_stream& stream) {
+      if (!fetch) detail::throw_error("fetch into", layout.directory(), errc::fetch_failed);
+      fetch_sink::impl state{stream};
+      fetch_sink sink(state);
+      fetch(sink);
+    };
+    detail::answer answer = detail::key_request(layout, key, policy, request).run(call);
+    auto state = std::make_shared<const cache_entry::impl>(cache_entry::impl{std::move(answer.content)});
+    return {cache_entry(std::move(state)), std::move(answer.hold)};
+  }
+
+  detail::cache_layout layout;
+};
+
+mirror_cache::mirror_cache(const std::filesystem::path& directory, cache_options options, std::error_code& ec)
+    : impl_(std::make_unique<impl>(directory, options, ec)) {
+  detail::prepare_digests();
+}
+
+mirror_cache::mirror_cache(const std::filesystem::path& directory, cache_options options) {
+  std::error_code ec;
+  mirror_cache made(directory, options, ec);
+  if (ec) detail::throw_error("use as a cache", directory, ec);
+  impl_ = std::move(made.impl_);
+}
+
+mirror_cache::~mirror_cache() = default;
+mirror_cache::mirror_cache(mirror_cache&& other) noexcept = default;
+mirror_cache& mirror_cache::operator=(mirror_cache&& other) noexcept = default;
+
+cache_entry mirror_cache::get(std::string_view key, const fetch_function& fetch, fetch_policy policy,
+                              const request_options& request) {
+  return impl_->obtain(key, fetch, policy, request).entry;
+}
+
+mirror_result mirror_cache::mirror(const cache_entry& entry, const std::filesystem::path& destination,
+                                   const mirror_options& options, std::error_code& ec) {
+  const detail::mirror_source source{entry.path(), entry.native_handle(), entry.sha256(), entry.size()};
+  return detail::mirror_file(source, destination, impl_->layout.directory(), options, ec);
+}
+
+mirror_result mirror_cache::mirror(const cache_entry& entry, const std::filesystem::path& destination,
+                                   const mirror_options& options) {
+  return detail::throwing("mirror to", destination,
+                          [&](std::error_code& ec) { return mirror(entry, destination, options, ec); });
+}
+
+mirror_cache::mirrored mirror_cache::fetch_and_mirror(std::string_view key, const std::filesystem::path& destination,
+                                                      const fetch_function& fetch, fetch_policy policy,
+                                                      const mirror_options& how, const request_options& request) {
+  // What can never succeed is refused before it costs a fetch.
+  const std::error_code ec = detail::check_destination(destination, impl_->layout.directory());
+  if (ec) detail::throw_error("mirror to", destination, ec);
+  impl::obtained got = impl_->obtain(key, fetch, policy, request);
+  const mirror_result result = mirror(got.entry, destination, how);
+  return {std::move(got.entry), result};
+}
+
+std::vector<cache_record> mirror_cache::list() const {
+  return detail::throwing("list", directory(), [&](std::error_code& ec) { return list_keys(impl_->layout, ec); });
+}
+
+bool mirror_cache::remove(std::string_view key) {
+  const std::string name = detail::name_of_key(impl_->layout, key);
+  return detail::throwing("remove a key from", directory(),
+                          [&](std::error_code& ec) { return remove_key(impl_->layout, name, key, ec); });
+}
+
+std::vector<cache_damage> mirror_cache::verify(bool repair) {
+  return detail::throwing("verify", directory(),
+                          [&](std::error_code& ec) { return verify_cache(impl_->layout, repair, ec); });
+}
+
+const std::filesystem::path& mirror_cache::directory() const noexcept {
+  return impl_->layout.directory();
+}
+
+}  // namespace lockkit::inline v0
