@@ -21,7 +21,7 @@ std::uint64_t fresh_seed() noexcept {
   std::uint64_t seed = 0;
   std::error_code ec;
   platform::fill_random(&seed, sizeof seed, ec);
-  return ec ? platform::wall_clock_ns() ^ static_cast<std::uint64_t>(platform::current_thread()) : seed;
+  return ec ? platform::wall_clock_ns() ^ platform::current_thread() : seed;
 }
 
 }  // namespace

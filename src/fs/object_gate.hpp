@@ -33,7 +33,7 @@ class object_gate {
  private:
   std::atomic<std::uint32_t> state_{
       0};  // 0 free, 1 taken, 2 taken and waited for (Drepper, "Futexes Are Tricky", 2011)
-  std::atomic<int> thread_{0};
+  std::atomic<std::uint64_t> thread_{0};
 };
 
 /// Remembers that this thread now holds the inode. Without memory it forgets, which costs the warning, not the lock.

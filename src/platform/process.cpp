@@ -63,8 +63,10 @@ std::uint64_t pidfd_inode(int pid, std::error_code& ec) noexcept {
 int current_pid() noexcept {
   return ::getpid();
 }
-int current_thread() noexcept {
-  return ::gettid();
+std::uint64_t current_thread() noexcept {
+  static std::atomic<std::uint64_t> last{0};
+  thread_local const std::uint64_t number = ++last;
+  return number;
 }
 unsigned effective_user() noexcept {
   return ::geteuid();

@@ -19,8 +19,8 @@ namespace lockkit::platform {
 /// process (then with a code).
 [[nodiscard]] LOCKKIT_PRIVATE_API std::uint64_t pidfd_inode(int pid, std::error_code& ec) noexcept;
 [[nodiscard]] LOCKKIT_PRIVATE_API int current_pid() noexcept;
-/// The calling thread's kernel id.
-[[nodiscard]] LOCKKIT_PRIVATE_API int current_thread() noexcept;
+/// A number that no other thread of this process has, had or will have, unlike the kernel's; and without a system call.
+[[nodiscard]] LOCKKIT_PRIVATE_API std::uint64_t current_thread() noexcept;
 [[nodiscard]] LOCKKIT_PRIVATE_API unsigned effective_user() noexcept;
 
 /// Random bits of the kernel (getrandom).
