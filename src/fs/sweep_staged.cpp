@@ -16,7 +16,6 @@
 #include <sys/stat.h>
 
 #include <boost/filesystem/directory.hpp>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -98,15 +97,14 @@ class sweeper {
   }
 
   bool is_old(const struct stat& file, std::error_code& ec) {
-    if (!now_) now_ = current_time(ec);
-    return !ec && *now_ - modified(file) >= minimum_age_;
+    if (now_ == now_.zero()) now_ = current_time(ec);
+    return !ec && now_ - modified(file) >= minimum_age_;
   }
 
-  std::optional<std::chrono::nanoseconds> current_time(std::error_code& ec) const {
+  std::chrono::nanoseconds current_time(std::error_code& ec) const {
     detail::staging probe(directory_, "sweep", ec);
     if (ec) return {};
-    const struct stat made = platform::status(probe.fd(), ec);
-    return ec ? std::nullopt : std::optional(modified(made));
+    return modified(platform::status(probe.fd(), ec));
   }
 
   /// The file with the exclusive lock; nothing if it is alive.
@@ -139,7 +137,7 @@ class sweeper {
   bool remote_ = true;
   bool locks_are_fake_ = false;
   std::chrono::seconds minimum_age_{};
-  std::optional<std::chrono::nanoseconds> now_;
+  std::chrono::nanoseconds now_{};  // zero: not asked yet
 };
 
 }  // namespace
