@@ -10,6 +10,8 @@ namespace lockkit::detail {
 namespace {
 
 constexpr std::string_view mark = " lockkit/1 ";
+constexpr std::string_view fence_key = " fence=";
+constexpr std::string_view time_key = " t=";
 constexpr std::size_t word_key = word_offset - 3;  // " w=" before the letters
 
 bool is_graphic(char c) noexcept {
@@ -95,8 +97,8 @@ std::optional<owner> parse_identity(std::string_view line) {
   const auto ns = parse_number<std::uint64_t>(field(line, " ns="));
   const auto start = parse_number<std::uint64_t>(field(line, " start="));
   const auto pidfd = parse_number<std::uint64_t>(field(line, " pf="));
-  const auto fence = parse_number<std::uint64_t>(field(line, " fence="));
-  const auto since = parse_number<std::int64_t>(field(line, " t="));
+  const auto fence = parse_number<std::uint64_t>(field(line, fence_key));
+  const auto since = parse_number<std::int64_t>(field(line, time_key));
   const std::string_view boot = field(line, " b=");
   if (!ns || !start || !pidfd || !fence || !since || !is_hex32(boot) || field(line, " k=") != "flock") return {};
   who.boot_id = boot;
@@ -112,20 +114,27 @@ std::optional<owner> parse_identity(std::string_view line) {
   return who;
 }
 
-/// Writes `value` with leading zeros over the `width` characters after `key`.
-void overwrite_number(record_bytes& record, std::string_view key, std::size_t width, std::uint64_t value) noexcept {
-  // The last one: a host's name comes before the fields and may hold anything.
-  const std::size_t at = std::string_view(record.data(), record.size()).rfind(key) + key.size();
-  for (std::size_t i = width; i-- > 0; value /= 10) record[at + i] = static_cast<char>('0' + value % 10);
+/// Where the value after `key` begins. The last one: a host's name comes before the fields and may hold anything.
+std::size_t value_position(const record_bytes& record, std::string_view key) noexcept {
+  return std::string_view(record.data(), record.size()).rfind(key) + key.size();
+}
+
+void overwrite_number(char* first, std::size_t width, std::uint64_t value) noexcept {
+  for (std::size_t i = width; i-- > 0; value /= 10) first[i] = static_cast<char>('0' + value % 10);
 }
 
 }  // namespace
 
-void restamp_record(record_bytes& record, fencing_token token, std::uint64_t wall_ms) noexcept {
-  overwrite_number(record, " fence=", 20, token.value);
-  overwrite_number(record, " t=", 13, wall_ms);
+reusable_record::reusable_record(const owner& who)
+    : bytes_(format_record(who)),
+      fence_at_(value_position(bytes_, fence_key)),
+      time_at_(value_position(bytes_, time_key)) {}
+
+void reusable_record::stamp(fencing_token token, std::uint64_t wall_ms) noexcept {
+  overwrite_number(bytes_.data() + fence_at_, 20, token.value);
+  overwrite_number(bytes_.data() + time_at_, 13, wall_ms);
   const std::uint32_t word = word_letters(token.value);
-  std::memcpy(record.data() + word_offset, &word, sizeof word);
+  std::memcpy(bytes_.data() + word_offset, &word, sizeof word);
 }
 
 record_bytes format_record(const owner& who) {
@@ -191,7 +200,7 @@ std::uint32_t record_word(std::string_view bytes) noexcept {
 }
 
 std::uint64_t record_fence(std::string_view bytes) noexcept {
-  return parse_number<std::uint64_t>(field(bytes.substr(0, word_key), " fence=")).value_or(0);
+  return parse_number<std::uint64_t>(field(bytes.substr(0, word_key), fence_key)).value_or(0);
 }
 
 }  // namespace lockkit::detail

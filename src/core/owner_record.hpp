@@ -35,8 +35,19 @@ using record_bytes = std::array<char, record_size>;
 
 [[nodiscard]] LOCKKIT_PRIVATE_API record_bytes format_record(const owner& who);
 
-/// Another acquisition by the same owner: changes token, time and word in place.
-LOCKKIT_PRIVATE_API void restamp_record(record_bytes& record, fencing_token token, std::uint64_t wall_ms) noexcept;
+/// One owner's record, written again at each acquisition: only token, time and word change, in place.
+class LOCKKIT_PRIVATE_API reusable_record {
+ public:
+  reusable_record() = default;
+  explicit reusable_record(const owner& who);
+  void stamp(fencing_token token, std::uint64_t wall_ms) noexcept;
+  [[nodiscard]] const record_bytes& bytes() const noexcept { return bytes_; }
+
+ private:
+  record_bytes bytes_{};
+  std::size_t fence_at_ = 0;
+  std::size_t time_at_ = 0;
+};
 
 /// A whole lockkit record.
 [[nodiscard]] LOCKKIT_PRIVATE_API std::optional<owner> parse_record(std::string_view bytes);

@@ -24,7 +24,7 @@ class LOCKKIT_PRIVATE_API owner_stamp {
  private:
   std::string label_;
   std::uint64_t generation_ = 0;
-  record_bytes record_{};
+  reusable_record record_;
 };
 
 /// What stands at the start of the file, up to record_size bytes.

@@ -53,6 +53,17 @@ TEST_CASE("a record is two lines of 256 bytes whose second line is not the bare 
   for (std::size_t i = 244; i < 248; ++i) CHECK((record[i] >= 'a' && record[i] <= 'p'));
 }
 
+TEST_CASE("a record that is stamped again differs from a fresh one in nothing") {
+  owner who = sample();
+  who.host = "a fence=1 t=2 host";
+  who.label = "x fence=3 t=4";
+  detail::reusable_record record(who);
+  who.token = fencing_token{7};
+  who.since = std::chrono::system_clock::time_point(std::chrono::milliseconds(1'770'000'000'456));
+  record.stamp(who.token, 1'770'000'000'456);
+  CHECK(text(record.bytes()) == text(format_record(who)));
+}
+
 TEST_CASE("the longest host, command and label are shortened and never break the record") {
   owner who = sample();
   who.pid = 2147483647;
