@@ -30,7 +30,7 @@ struct file_mutex::impl {
   [[nodiscard]] bool acquire(lock_mode mode, deadline until, std::stop_token stop, std::error_code& ec);
   void acquire_or_throw(lock_mode mode);
   void release() noexcept;
-  [[nodiscard]] bool is_held() const noexcept { return held_ && generation_ == platform::process_generation(); }
+  [[nodiscard]] bool is_held() const noexcept { return held_ && process_.is_ours(); }
 
   std::error_code name_error;
   std::filesystem::path path;
@@ -48,16 +48,16 @@ struct file_mutex::impl {
   detail::guard guard_;
   detail::owner_stamp stamp_;
   std::shared_ptr<detail::hold_note> note_;
-  std::atomic<std::uint64_t> generation_{platform::process_generation()};
+  detail::process_mark process_;
   std::atomic<bool> held_{false};
 };
 
 void file_mutex::impl::start_anew_after_fork() noexcept {
-  if (generation_ == platform::process_generation()) return;
-  generation_ = platform::process_generation();
-  gate_.reset();
-  guard_.close();
-  held_ = false;
+  process_.renew([this] {
+    held_ = false;
+    guard_.close();
+    gate_.reset();
+  });
 }
 
 void file_mutex::impl::notify() {
@@ -130,8 +130,7 @@ void file_mutex::impl::acquire_or_throw(lock_mode mode) {
 }
 
 void file_mutex::impl::release() noexcept {
-  if (!is_held()) return;
-  held_ = false;
+  if (!is_held() || !held_.exchange(false)) return;
   token = 0;
   if (note_) note_->held = false;
   guard_.release();

@@ -44,22 +44,19 @@ using detail::wait_terms;
 using platform::lock_mode;
 
 lock_file::impl::impl(const std::filesystem::path& path, lock_options given)
-    : names(detail::name_lock(path, name_error)),
-      options(std::move(given)),
-      stamp_(options.label),
-      generation_(platform::process_generation()) {}
+    : names(detail::name_lock(path, name_error)), options(std::move(given)), stamp_(options.label) {}
 
 void lock_file::impl::start_anew_after_fork() noexcept {
-  if (generation_ == platform::process_generation()) return;
-  generation_ = platform::process_generation();
-  gate_.reset();
-  planted_.forget();
-  guard_.close();
-  held_ = false;
+  process_.renew([this] {
+    held_ = false;
+    planted_.forget();
+    guard_.close();
+    gate_.reset();
+  });
 }
 
 bool lock_file::impl::is_held() const noexcept {
-  return held_ && generation_ == platform::process_generation();
+  return held_ && process_.is_ours();
 }
 
 bool lock_file::impl::acquire(wait_terms& terms, std::error_code& ec) {
@@ -126,12 +123,14 @@ bool lock_file::impl::lock_guard(wait_terms& terms, std::error_code& ec) {
 
 /// Rule 2.
 void lock_file::impl::check_guard(std::error_code& ec) noexcept {
-  const platform::inode_facts& found = guard_.facts();
+  platform::inode_facts found = guard_.facts();
   if (found.links <= 1) return;
   std::error_code ignored;
   const platform::inode_facts planted = platform::facts_at(AT_FDCWD, names.path.c_str(), ignored);
   if (!ignored && found.links == 2 && platform::same_inode(found, planted)) return;
-  if (!detail::has_record_mark(detail::read_record(guard_.fd(), ec).text()) && !ec) ec = errc::not_a_lock_file;
+  if (detail::has_record_mark(detail::read_record(guard_.fd(), ec).text()) || ec) return;
+  found = platform::facts(guard_.fd(), ec);  // its holder may have released meanwhile
+  if (!ec && found.links > 1) ec = errc::not_a_lock_file;
 }
 
 plant_state lock_file::impl::try_plant(std::error_code& ec) {
@@ -162,8 +161,7 @@ plant_state lock_file::impl::plant_or_wait(wait_terms& terms, std::error_code& e
 }
 
 void lock_file::impl::release() noexcept {
-  if (!is_held()) return;
-  held_ = false;
+  if (!is_held() || !held_.exchange(false)) return;  // of two threads that release, one does
   token_ = 0;
   if (note_) note_->held = false;
   if (!planted_.remove(names)) lost_ = true;

@@ -41,7 +41,7 @@ struct lock_file::impl {
   detail::planted_name planted_;
   std::shared_ptr<detail::hold_note> note_;
   std::atomic<std::uint64_t> token_{0};
-  std::atomic<std::uint64_t> generation_;
+  detail::process_mark process_;
   std::atomic<bool> held_{false};
   std::atomic<bool> lost_{false};
 

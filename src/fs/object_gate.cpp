@@ -5,7 +5,6 @@
 
 #include <lockkit/error.hpp>
 
-#include "platform/process.hpp"
 #include "platform/shared_word.hpp"
 
 namespace lockkit::detail {
@@ -20,20 +19,22 @@ std::vector<std::shared_ptr<hold_note>>& notes_of_this_thread() {
 
 bool object_gate::enter(wait_terms& terms, std::error_code& ec) {
   ec.clear();
-  std::uint32_t seen = 0;
-  while (!state_.compare_exchange_strong(seen, 1)) {
-    if (terms.over()) return false;
+  std::uint32_t mine = 1;
+  for (std::uint32_t seen = 0; !state_.compare_exchange_strong(seen, mine); seen = 0) {
+    if (terms.over()) {
+      // The wake-up that we took along was another's too: whoever is in now must give it again.
+      if (mine == 2 && seen == 1) state_.compare_exchange_strong(seen, 2);
+      return false;
+    }
     if (thread_ == platform::current_thread()) {
       ec = errc::would_deadlock;
       return false;
     }
     terms.begin();
+    mine = 2;  // others may wait as we did: whoever leaves after us must wake them
     if (seen == 2 || state_.compare_exchange_strong(seen, 2)) {
       platform::wait_private(reinterpret_cast<const std::uint32_t*>(&state_), 2, terms.slice());
     }
-    seen = 0;
-    std::uint32_t free = 0;
-    if (state_.compare_exchange_strong(free, 2)) break;  // others may still wait: keep saying so
   }
   thread_ = platform::current_thread();
   return true;

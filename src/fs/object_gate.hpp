@@ -6,8 +6,11 @@
 #include <cstdint>
 #include <memory>
 #include <system_error>
+#include <thread>
 
 #include "kernel_lock.hpp"
+#include "platform/fault.hpp"
+#include "platform/process.hpp"
 
 namespace lockkit::detail {
 
@@ -28,12 +31,41 @@ class object_gate {
   /// From any thread.
   void leave() noexcept;
   /// In a forked child: nobody is in.
-  void reset() noexcept { state_ = 0; }
+  void reset() noexcept {
+    thread_ = 0;
+    state_ = 0;
+  }
 
  private:
   std::atomic<std::uint32_t> state_{
       0};  // 0 free, 1 taken, 2 taken and waited for (Drepper, "Futexes Are Tricky", 2011)
   std::atomic<std::uint64_t> thread_{0};
+};
+
+/// The process that an object's state belongs to. A forked child must forget what it inherited before it does anything
+/// else, once, and no other of its threads may pass meanwhile: it would find its parent's descriptor, and with it the
+/// parent's lock.
+class process_mark {
+ public:
+  [[nodiscard]] bool is_ours() const noexcept { return generation_ == platform::process_generation(); }
+  /// In a forked child: runs `forget` in one thread, while others wait here.
+  template <class Forget>
+  void renew(Forget&& forget) noexcept {
+    const std::uint64_t ours = platform::process_generation();
+    const std::uint64_t renewing = ours | (std::uint64_t{1} << 63U);  // a child forked meanwhile has another value
+    for (std::uint64_t seen = generation_; seen != ours; seen = generation_) {
+      if (seen == renewing) {
+        std::this_thread::yield();
+      } else if (generation_.compare_exchange_strong(seen, renewing)) {
+        platform::fault::point("process_mark.renewing");
+        forget();
+        generation_ = ours;
+      }
+    }
+  }
+
+ private:
+  std::atomic<std::uint64_t> generation_{platform::process_generation()};
 };
 
 /// Remembers that this thread now holds the inode. Without memory it forgets, which costs the warning, not the lock.

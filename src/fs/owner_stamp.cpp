@@ -6,6 +6,7 @@
 #include <atomic>
 
 #include "platform/file.hpp"
+#include "platform/inode.hpp"
 #include "platform/process.hpp"
 
 namespace lockkit::detail {
@@ -62,6 +63,8 @@ record_view read_record(int fd, std::error_code& ec) noexcept {
 owner read_owner(const char* path, bool& foreign) {
   std::error_code ec;
   foreign = true;
+  // Opening a FIFO lets its writer go on, opening a device may do anything.
+  if (!platform::facts_at(AT_FDCWD, path, ec).is_regular()) return {};
   const platform::unique_fd fd = platform::open_at(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, ec);
   if (ec || !S_ISREG(platform::status(fd.get(), ec).st_mode)) return {};
   const record_view view = read_record(fd.get(), ec);

@@ -84,6 +84,7 @@ plant_state plant_attempt::hold_guard() noexcept {
 
 plant_state plant_attempt::hold_own(unique_fd file, std::error_code& ec) noexcept {
   name_.inode_ = platform::facts(file.get(), ec);
+  if (ec) return plant_state::held;  // the file's lock ends with it: what stands there is an orphan
   name_.own_ = std::move(file);
   return plant_state::held;
 }
@@ -98,6 +99,7 @@ plant_state plant_attempt::until_settled(Attempt&& attempt, std::error_code& ec)
     if (found == occupant::ours) return hold_guard();
     if (found == occupant::foreign) return plant_state::foreign;
   }
+  ec.clear();
   return plant_state::foreign;
 }
 
@@ -156,7 +158,8 @@ plant_state plant_attempt::by_exclusive_creation(std::error_code& ec) {
 plant_attempt::occupant plant_attempt::examine(std::error_code& ec) {
   const platform::inode_facts found = look_at(names_.path, ec);
   if (ec == std::errc::no_such_file_or_directory) return occupant::gone;
-  if (ec) return occupant::foreign;
+  // Opening a FIFO lets its writer go on, opening a device may do anything: only regular files are looked into.
+  if (ec || !found.is_regular()) return occupant::foreign;
   if (!platform::same_inode(found, guard_.facts())) return examine_orphan(ec);
   if (!could_never_remove(names_, guard_)) return occupant::ours;
   ec = errc::leftover_of_another_user;
@@ -182,7 +185,7 @@ plant_attempt::occupant plant_attempt::examine_orphan(std::error_code& ec) {
   const platform::inode_facts named = look_at(names_.path, ec);
   if (ec || !platform::same_inode(opened, named)) return occupant::gone;
   platform::unlink_name(AT_FDCWD, names_.path.c_str(), ec);
-  return ec ? occupant::foreign : occupant::gone;
+  return ec && ec != std::errc::no_such_file_or_directory ? occupant::foreign : occupant::gone;
 }
 
 plant_state planted_name::plant(const lock_names& names, const guard& g, const owner_stamp& stamp,

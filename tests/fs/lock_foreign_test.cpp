@@ -9,6 +9,7 @@
 #include <future>
 
 #include <lockkit/file_mutex.hpp>
+#include <lockkit/inspect.hpp>
 #include <lockkit/lock_file.hpp>
 
 #include "support/catch.hpp"
@@ -126,6 +127,24 @@ TEST_CASE("a huge or endless file at the lock's name neither fills memory nor ta
   testing::write_file(place / "l", "1\n");
   fs::resize_file(place / "l", std::uintmax_t{1} << 40U);
   CHECK_FALSE(lock.try_lock());
+}
+
+TEST_CASE("a process that waits at a FIFO is not let through by somebody who tries to lock that name") {
+  testing::scratch_directory place;
+  REQUIRE(::mkfifo((place / "l").c_str(), 0666) == 0);
+  testing::signal_pipe through;
+  testing::child_process writer([&] {
+    const int fd = ::open((place / "l").c_str(), O_WRONLY);
+    if (fd >= 0) through.send();
+    return 0;
+  });
+  const fs::path stat = "/proc/" + std::to_string(writer.pid()) + "/stat";
+  while (testing::read_file(stat).find(") S ") == std::string::npos) std::this_thread::yield();  // it sleeps in open()
+  lock_file lock(place / "l", {.timeout = 20ms});
+  CHECK_FALSE(lock.try_lock());
+  CHECK_THROWS_AS(lock.lock(), lock_timeout);
+  CHECK(inspect(place / "l").state == lock_state::foreign);
+  CHECK_FALSE(through.ready(50));
 }
 
 TEST_CASE("a waiter enters when a script removes its lock, and says that it waits for something foreign") {
