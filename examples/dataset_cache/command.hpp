@@ -1,0 +1,37 @@
+#pragma once
+/// The commands, each in a file of its own: it declares its arguments and runs when they are parsed.
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <stop_token>
+#include <string>
+
+#include <lockkit/mirror_cache.hpp>
+
+#include "catalogue.hpp"
+#include "console.hpp"
+#include "failure.hpp"
+
+namespace dataset_cache {
+
+/// What all commands share.
+struct context {
+  std::filesystem::path cache_directory;
+  std::filesystem::path catalogue_file;  ///< empty: none
+  std::stop_token stop;
+  console& out;
+  exit_status result = exit_status::ok;
+
+  [[nodiscard]] catalogue load_catalogue() const;
+  /// In cache_directory, or else in the user's cache directory.
+  [[nodiscard]] lockkit::mirror_cache open_cache() const;
+  /// A failed part of a command: says why, and keeps the first status for the end.
+  void failed(const std::string& label, const std::exception& why);
+};
+
+void add_get(CLI::App& app, context& shared);
+void add_list(CLI::App& app, context& shared);
+void add_verify(CLI::App& app, context& shared);
+void add_remove(CLI::App& app, context& shared);
+
+}  // namespace dataset_cache

@@ -1,0 +1,265 @@
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "command.hpp"
+#include "policy.hpp"
+#include "transfer.hpp"
+#include "url.hpp"
+
+namespace dataset_cache {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct arguments {
+  std::vector<std::string> names;
+  fs::path to;
+  std::string policy = "if-missing";
+  std::string sha256;
+  std::string wait;
+  unsigned jobs = 4;
+  bool link = false;
+  bool overwrite = false;
+  unsigned connect_timeout = 20;
+  unsigned stall_timeout = 30;
+  unsigned attempts = 5;
+  fs::path ca_file;
+};
+
+/// One data set on its way.
+struct job {
+  data_set what;
+  std::optional<fs::path> destination;
+  std::optional<fs::path> result;  ///< where it is, once it is there
+};
+
+std::string describe_age(std::chrono::system_clock::time_point fetched) {
+  using namespace std::chrono;
+  const auto age = duration_cast<seconds>(std::max(system_clock::now() - fetched, system_clock::duration::zero()));
+  if (age >= 48h) return fmt::format("{} days", duration_cast<hours>(age).count() / 24);
+  if (age >= 2h) return fmt::format("{} hours", duration_cast<hours>(age).count());
+  if (age >= 2min) return fmt::format("{} minutes", duration_cast<minutes>(age).count());
+  return fmt::format("{} s", age.count());
+}
+
+const char* describe(lockkit::mirror_result result) {
+  switch (result) {
+    case lockkit::mirror_result::unchanged:
+      return "was there already";
+    case lockkit::mirror_result::cloned:
+      return "cloned";
+    case lockkit::mirror_result::hard_linked:
+      return "linked";
+    case lockkit::mirror_result::copied:
+      break;
+  }
+  return "copied";
+}
+
+/// --to names a directory if it is one, ends in a slash, or several data sets are to go there.
+bool is_directory_wanted(const arguments& given, std::size_t data_sets) {
+  return data_sets > 1 || given.to.filename().empty() || fs::is_directory(given.to);
+}
+
+void place(std::vector<job>& jobs, const arguments& given) {
+  if (given.to.empty()) return;
+  const bool directory = is_directory_wanted(given, jobs.size());
+  if (directory && fs::exists(given.to) && !fs::is_directory(given.to)) {
+    throw failure(exit_status::usage,
+                  fmt::format("--to '{}' is not a directory; several data sets need one", given.to.native()));
+  }
+  for (job& each : jobs) each.destination = directory ? given.to / file_name_of(each.what.url) : given.to;
+  for (auto each = jobs.begin(); each != jobs.end(); ++each) {
+    const auto same = [&](const job& other) { return other.destination == each->destination; };
+    const auto twin = std::find_if(std::next(each), jobs.end(), same);
+    if (twin == jobs.end()) continue;
+    throw failure(exit_status::usage, fmt::format("{} and {} would both become '{}'; get them one by one, each with "
+                                                  "its own --to",
+                                                  each->what.label(), twin->what.label(), each->destination->native()));
+  }
+}
+
+std::vector<job> plan(const arguments& given, const catalogue& known) {
+  std::vector<job> jobs;
+  for (const std::string& name : given.names) {
+    const data_set what = known.resolve(name);
+    const auto same = [&](const job& other) { return other.what.url == what.url; };
+    if (std::ranges::none_of(jobs, same)) jobs.push_back({what, {}, {}});
+  }
+  if (!given.sha256.empty()) {
+    if (jobs.size() != 1)
+      throw failure(exit_status::usage, "--sha256 is for one data set; give the others' digests in a catalogue");
+    std::optional<std::string>& digest = jobs.front().what.sha256;
+    if (digest && *digest != given.sha256) {
+      throw failure(exit_status::bad_data, fmt::format("{}: --sha256 is not the catalogue's {}; correct one of them",
+                                                       jobs.front().what.label(), *digest));
+    }
+    digest = given.sha256;
+  }
+  place(jobs, given);
+  return jobs;
+}
+
+/// Runs the jobs of one command, several at a time.
+class getter {
+ public:
+  getter(const arguments& given, context& shared)
+      : given_(given),
+        shared_(shared),
+        policy_(parse_policy(given.policy)),
+        jobs_(plan(given, shared.load_catalogue())),
+        cache_(shared.open_cache()) {}
+
+  void run() {
+    {
+      std::vector<std::jthread> workers;
+      for (std::size_t n = std::min<std::size_t>(given_.jobs, jobs_.size()); n > 0; --n) {
+        workers.emplace_back([this] { work(); });
+      }
+    }
+    for (const job& each : jobs_) {
+      if (each.result) fmt::print("{}\n", each.result->native());
+    }
+  }
+
+ private:
+  void work() {
+    for (std::size_t n = next_++; n < jobs_.size() && !shared_.stop.stop_requested(); n = next_++) {
+      job& mine = jobs_[n];
+      try {
+        bring(mine);
+      } catch (const std::exception& why) {
+        shared_.out.finish(mine.what.label(), false);
+        const std::lock_guard hold(mutex_);
+        shared_.failed(mine.what.label(), why);
+      }
+    }
+  }
+
+  void bring(job& mine) {
+    const auto fetch = [&](lockkit::fetch_sink& sink) {
+      shared_.out.progress(mine.what.label(), {});
+      transfer(mine.what.url, sink, transfer_settings(mine.what));
+    };
+    const lockkit::request_options request = request_for(mine.what);
+    if (!mine.destination) {
+      const lockkit::cache_entry entry = cache_.get(mine.what.url, fetch, policy_, request);
+      arrived(mine, entry, entry.path(), "in the cache");
+      return;
+    }
+    lockkit::mirror_options how;
+    how.link = given_.link ? lockkit::mirror_link::hard_link : lockkit::mirror_link::isolated;
+    how.overwrite = given_.overwrite;
+    const auto [entry, result] =
+        cache_.fetch_and_mirror(mine.what.url, *mine.destination, fetch, policy_, how, request);
+    arrived(mine, entry, *mine.destination, describe(result));
+  }
+
+  void arrived(job& mine, const lockkit::cache_entry& entry, const fs::path& path, std::string_view how) {
+    mine.result = path;
+    shared_.out.finish(mine.what.label(), entry.fetched_here());
+    const std::string age =
+        entry.fetched_here() ? "" : fmt::format("; fetched {} ago", describe_age(entry.fetched_at()));
+    shared_.out.say(fmt::format("{}: {} ({}{})", mine.what.label(), path.native(), how, age));
+  }
+
+  lockkit::request_options request_for(const data_set& what) {
+    lockkit::request_options request;
+    if (!given_.wait.empty()) request.until = lockkit::deadline::after(parse_duration(given_.wait));
+    request.stop = shared_.stop;
+    request.sha256 = what.sha256;
+    request.on_progress = [this, label = what.label()](const auto& now) { shared_.out.progress(label, now); };
+    request.on_wait = [this, label = what.label()](const std::string&, const lockkit::owner& holder) {
+      shared_.out.say(fmt::format("{}: waiting for {}, which fetches it already", label, holder.describe()));
+    };
+    return request;
+  }
+
+  transfer_options transfer_settings(const data_set& what) {
+    transfer_options options;
+    options.connect_timeout = std::chrono::seconds(given_.connect_timeout);
+    options.stall_timeout = std::chrono::seconds(given_.stall_timeout);
+    options.attempts = given_.attempts;
+    options.ca_file = given_.ca_file;
+    options.size = what.size;
+    options.on_retry = [this, label = what.label()](const std::string& reason) {
+      shared_.out.say(fmt::format("{}: {}; trying again", label, reason));
+    };
+    return options;
+  }
+
+  const arguments& given_;
+  context& shared_;
+  lockkit::fetch_policy policy_;
+  std::vector<job> jobs_;
+  lockkit::mirror_cache cache_;
+  std::atomic<std::size_t> next_ = 0;
+  std::mutex mutex_;  // guards shared_.result
+};
+
+/// For options whose value a function of policy.hpp can read.
+template <class Parse>
+CLI::Validator readable_by(Parse parse, const std::string& description) {
+  const auto check = [parse](std::string& text) {
+    try {
+      static_cast<void>(parse(text));
+      return std::string();
+    } catch (const CLI::ValidationError& wrong) {
+      return std::string(wrong.what());
+    }
+  };
+  return {check, description};
+}
+
+std::string check_sha256(std::string& text) {
+  const std::optional<std::string> digest = parse_sha256(text);
+  if (!digest) return "expected 64 hexadecimal digits";
+  text = *digest;
+  return {};
+}
+
+}  // namespace
+
+void add_get(CLI::App& app, context& shared) {
+  CLI::App* command =
+      app.add_subcommand("get", "Bring data sets into the cache and mirror them to where they are wanted");
+  const auto given = std::make_shared<arguments>();
+  command->add_option("NAME|URL", given->names, "Names of the catalogue, or https, http or file URLs")->required();
+  command->add_option("--to", given->to,
+                      "Mirror to this file, or into this directory (required to be one if several data sets are "
+                      "named). Without it, the path in the cache is printed; it is read-only");
+  command->add_option("--policy", given->policy, "When to fetch: if-missing, always, never, older-than=DURATION")
+      ->check(readable_by(parse_policy, "POLICY"))
+      ->capture_default_str();
+  command->add_option("--sha256", given->sha256, "The digest that the content must have")
+      ->transform(CLI::Validator(check_sha256, "HEX"));
+  command->add_flag("--link", given->link, "Mirror by hard link: no copy, but read-only, and shared with the cache");
+  command->add_flag("--overwrite", given->overwrite, "Replace a destination that holds something else");
+  command->add_option("--jobs", given->jobs, "Data sets brought at a time")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str();
+  command->add_option("--wait", given->wait, "Longest wait for another process's fetch, such as 5min; 0: none")
+      ->check(readable_by(parse_duration, "DURATION"));
+  command->add_option("--attempts", given->attempts, "Attempts at a transfer that fails for a passing reason")
+      ->check(CLI::Range(1, 100))
+      ->capture_default_str();
+  command->add_option("--connect-timeout", given->connect_timeout, "Seconds")
+      ->check(CLI::Range(1, 86400))
+      ->capture_default_str();
+  command
+      ->add_option("--stall-timeout", given->stall_timeout, "Seconds without a byte until a transfer counts as broken")
+      ->check(CLI::Range(1, 86400))
+      ->capture_default_str();
+  command->add_option("--ca-file", given->ca_file, "Certificates to trust instead of the system's")
+      ->check(CLI::ExistingFile);
+  command->callback([given, &shared] { getter(*given, shared).run(); });
+}
+
+}  // namespace dataset_cache

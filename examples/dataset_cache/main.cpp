@@ -1,0 +1,72 @@
+// dataset_cache: data sets, fetched once for all processes of this machine and mirrored to where they are wanted.
+// All mechanism is lockkit's; here are arguments, the catalogue, transfers and messages.
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "command.hpp"
+#include "stop_on_signal.hpp"
+#include "transfer.hpp"
+
+namespace {
+
+using namespace dataset_cache;
+
+constexpr const char* exit_codes = R"(
+Exit status
+  0   done
+  64  wrong arguments
+  65  bad data: a wrong catalogue, content without the promised size or digest, damage found by verify
+  66  no such name, URL, file or cached data set
+  69  the server can't be reached, or keeps failing
+  70  an error nobody foresaw
+  73  the destination holds something else, or can't be made
+  74  reading or writing failed
+  75  waited for another's fetch as long as --wait allows
+  77  no permission
+  130, 143  ended by Ctrl-C or SIGTERM; nothing is left half done
+With several data sets it is the status of the first that failed.)";
+
+void declare(CLI::App& app, context& shared) {
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.footer(exit_codes);
+  app.add_option("--cache", shared.cache_directory,
+                 "The cache's directory; default: lockkit/datasets in XDG_CACHE_HOME or ~/.cache")
+      ->envname("DATASET_CACHE_DIR");
+  app.add_option("--catalogue", shared.catalogue_file, "YAML file that gives data sets names")
+      ->envname("DATASET_CACHE_CATALOGUE");
+  for (const auto add : {&add_get, &add_list, &add_verify, &add_remove}) add(app, shared);
+}
+
+/// Parsing runs the command.
+int run(CLI::App& app, context& shared, int argc, char** argv) {
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& wrong) {
+    return app.exit(wrong) == 0 ? EX_OK : EX_USAGE;
+  } catch (const std::exception& why) {
+    shared.failed("dataset_cache", why);
+  }
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+    shared.failed("dataset_cache", failure(exit_status::io_error, "cannot write to standard output"));
+  }
+  return static_cast<int>(shared.result);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const stop_on_signal stop;  // first: the threads that follow inherit the blocked signals
+  console out;
+  const transfer_library transfers;
+  context shared{{}, {}, stop.token(), out};
+  CLI::App app("Data sets, fetched once for all processes of this machine and mirrored to where they are wanted",
+               "dataset_cache");
+  declare(app, shared);
+  const int status = run(app, shared, argc, argv);
+  if (stop.signal() == 0 || status == EX_OK) return status;
+  out.say("stopped; nothing is left half done");
+  return 128 + stop.signal();
+}

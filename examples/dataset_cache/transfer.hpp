@@ -1,0 +1,42 @@
+#pragma once
+/// Brings the content of a URL into a fetch_sink, through libcurl.
+///
+/// Redirects are followed up to a limit, from http to http or https, from https to https only, never to a file.
+/// Failures that may pass (no connection, a stall, a truncated body, HTTP 408, 429 and 5xx) are tried again after
+/// growing pauses, each time from the beginning. The announced size becomes the sink's expected size.
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include <lockkit/mirror_cache.hpp>
+
+namespace dataset_cache {
+
+struct transfer_options {
+  std::chrono::seconds connect_timeout{20};
+  std::chrono::seconds stall_timeout{30};  ///< without a byte
+  unsigned attempts = 5;
+  unsigned redirects = 10;
+  std::filesystem::path ca_file;      ///< certificates to trust instead of the system's
+  std::optional<std::uint64_t> size;  ///< promised; a longer body is cut off at once
+  std::function<void(const std::string& reason)> on_retry;
+};
+
+/// Once per process, before the first transfer and while there is one thread.
+class transfer_library {
+ public:
+  transfer_library();
+  ~transfer_library();
+  transfer_library(const transfer_library&) = delete;
+  transfer_library& operator=(const transfer_library&) = delete;
+};
+
+/// Throws failure with what was tried, on which URL, why it failed and what to do; lets exceptions of the sink pass.
+/// A cancelled sink ends it with lockkit::error, std::errc::operation_canceled.
+void transfer(const std::string& url, lockkit::fetch_sink& sink, const transfer_options& options);
+
+}  // namespace dataset_cache

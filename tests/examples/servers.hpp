@@ -1,0 +1,78 @@
+#pragma once
+/// Servers to fetch from, and the tool under test.
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "support/process.hpp"
+#include "support/scratch.hpp"
+
+namespace testing {
+
+/// misbehaving_server.py on a port of its own; with certificate and key it speaks https.
+class misbehaving_server {
+ public:
+  explicit misbehaving_server(const std::vector<std::string>& certificate_and_key = {});
+  /// http://127.0.0.1:PORT/path
+  [[nodiscard]] std::string url(const std::string& path) const { return base_ + path; }
+  /// The next line that the server says: "GET /path" for a request.
+  [[nodiscard]] std::string next_line() const;
+  /// How many more requests it has got by now.
+  [[nodiscard]] unsigned requests() const;
+  /// Lets /gate go on.
+  void open_gate() const { gate_.send(); }
+
+ private:
+  signal_pipe said_;
+  signal_pipe gate_;
+  std::unique_ptr<child_process> process_;
+  std::string base_;
+};
+
+/// What misbehaving_server serves where it behaves.
+[[nodiscard]] std::string served_content();
+
+/// A real nginx that serves `root` and writes an access log of one path per line.
+class nginx_server {
+ public:
+  explicit nginx_server(const std::filesystem::path& root);
+  [[nodiscard]] std::string url(const std::string& path) const { return base_ + path; }
+  /// Requests for `path` seen so far.
+  [[nodiscard]] std::size_t requests(const std::string& path) const;
+
+ private:
+  scratch_directory prefix_;
+  std::unique_ptr<child_process> process_;
+  std::string base_;
+};
+
+struct tool_result {
+  int status = 0;
+  std::string out;
+  std::string err;
+};
+
+/// dataset_cache, running. Its output goes into files of `where`.
+class running_tool {
+ public:
+  running_tool(const scratch_directory& where, const std::vector<std::string>& arguments);
+  /// Waits until stderr has `text`; false if that takes more than 20 s.
+  [[nodiscard]] bool says(const std::string& text) const;
+  void signal(int number) const { process_->signal(number); }
+  [[nodiscard]] tool_result wait();
+
+ private:
+  std::filesystem::path out_;
+  std::filesystem::path err_;
+  std::unique_ptr<child_process> process_;
+};
+
+/// Runs dataset_cache with a cache in `where`/cache.
+[[nodiscard]] tool_result run_tool(const scratch_directory& where, const std::vector<std::string>& arguments);
+
+/// Every regular file below `directory`.
+[[nodiscard]] std::vector<std::filesystem::path> files_below(const std::filesystem::path& directory);
+
+}  // namespace testing
