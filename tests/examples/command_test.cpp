@@ -138,8 +138,8 @@ TEST_CASE("two processes that want the same data set fetch it once, and the seco
   CHECK(first.wait().status == 0);
   CHECK(second.wait().status == 0);
   CHECK(server.requests() == 0);
-  CHECK(read_file(here / "first") == served_content());
-  CHECK(read_file(here / "second") == served_content());
+  CHECK((read_file(here / "first") == served_content()));
+  CHECK((read_file(here / "second") == served_content()));
 }
 
 TEST_CASE("waiting for another process ends when the time allowed is over") {

@@ -35,20 +35,21 @@ void redirect(int descriptor, const fs::path& file) {
   if (opened < 0 || ::dup2(opened, descriptor) < 0) throw std::runtime_error("cannot redirect to " + file.string());
 }
 
-/// A listening socket on a free port of the loopback interface. nginx takes it over, so that no port has to be guessed.
-int listen_anywhere(unsigned& port) {
-  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+sockaddr_in loopback(unsigned port) {
   sockaddr_in address = {};
   address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof address;
-  auto* generic = reinterpret_cast<sockaddr*>(&address);
-  if (::bind(listener, generic, length) != 0 || ::listen(listener, 64) != 0 ||
-      ::getsockname(listener, generic, &length) != 0) {
-    throw std::runtime_error("cannot listen on 127.0.0.1");
-  }
-  port = ntohs(address.sin_port);
-  return listener;
+  return address;
+}
+
+/// Whether somebody listens there.
+bool answers(unsigned port) {
+  const int connection = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const sockaddr_in address = loopback(port);
+  const bool connected = ::connect(connection, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  ::close(connection);
+  return connected;
 }
 
 /// Checks every 10 ms, for 20 s at the most.
@@ -68,7 +69,7 @@ std::string nginx_configuration(unsigned port, const fs::path& root) {
        << "events { worker_connections 64; }\n"
        << "http { log_format path '$uri'; access_log access.log path;\n";
   for (const char* kind : {"client_body", "proxy", "fastcgi", "uwsgi", "scgi"}) text << kind << "_temp_path temp;\n";
-  text << "server { listen 127.0.0.1:" << port << "; root " << root.string() << ";\n"
+  text << "server { listen 127.0.0.1:" << port << " reuseport; root " << root.string() << ";\n"
        << "location = /moved { return 301 /served; } location = /gone { return 410; }\n"
        << "location = /forbidden { return 403; } } }\n";
   return text.str();
@@ -106,19 +107,32 @@ std::string served_content() {
   return text;
 }
 
-nginx_server::nginx_server(const fs::path& root) {
-  unsigned port = 0;
-  const int listener = listen_anywhere(port);
-  base_ = "http://127.0.0.1:" + std::to_string(port);
-  write_file(prefix_ / "nginx.conf", nginx_configuration(port, root));
+reserved_port::reserved_port() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  const int yes = 1;
+  sockaddr_in address = loopback(0);
+  socklen_t length = sizeof address;
+  auto* generic = reinterpret_cast<sockaddr*>(&address);
+  if (::setsockopt(socket_, SOL_SOCKET, SO_REUSEPORT, &yes, sizeof yes) != 0 || ::bind(socket_, generic, length) != 0 ||
+      ::getsockname(socket_, generic, &length) != 0) {
+    throw std::runtime_error("cannot reserve a port on 127.0.0.1");
+  }
+  number_ = ntohs(address.sin_port);
+}
+
+reserved_port::~reserved_port() {
+  ::close(socket_);
+}
+
+nginx_server::nginx_server(const fs::path& root) : base_("http://127.0.0.1:" + std::to_string(port_.number())) {
+  write_file(prefix_ / "nginx.conf", nginx_configuration(port_.number(), root));
   process_ = std::make_unique<child_process>([&]() -> int {
     redirect(STDERR_FILENO, prefix_ / "stderr");
-    const std::string inherited = std::to_string(::dup(listener)) + ";";  // nginx's own way to hand listeners over
-    ::setenv("NGINX", inherited.c_str(), 1);
     execute({has_program("nginx") ? "nginx" : "/usr/sbin/nginx", "-p", prefix_.path().string(), "-e", "error.log", "-c",
              "nginx.conf"});
   });
-  ::close(listener);
+  if (!eventually([&] { return answers(port_.number()); })) {
+    throw std::runtime_error("nginx does not start: " + read_file(prefix_ / "stderr"));
+  }
 }
 
 std::size_t nginx_server::requests(const std::string& path) const {

@@ -34,6 +34,21 @@ class misbehaving_server {
 /// What misbehaving_server serves where it behaves.
 [[nodiscard]] std::string served_content();
 
+/// A free port of the loopback interface that nobody else is given: bound, but not listened on; the server that it is
+/// for shares it (SO_REUSEPORT).
+class reserved_port {
+ public:
+  reserved_port();
+  ~reserved_port();
+  reserved_port(const reserved_port&) = delete;
+  reserved_port& operator=(const reserved_port&) = delete;
+  [[nodiscard]] unsigned number() const { return number_; }
+
+ private:
+  int socket_;
+  unsigned number_ = 0;
+};
+
 /// A real nginx that serves `root` and writes an access log of one path per line.
 class nginx_server {
  public:
@@ -43,6 +58,7 @@ class nginx_server {
   [[nodiscard]] std::size_t requests(const std::string& path) const;
 
  private:
+  reserved_port port_;
   scratch_directory prefix_;
   std::unique_ptr<child_process> process_;
   std::string base_;

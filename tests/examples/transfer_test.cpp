@@ -46,7 +46,7 @@ TEST_CASE("a data set is fetched from nginx once, and a second get is served by 
   const nginx_server nginx(root.path());
   for (const char* name : {"first", "second"}) {
     REQUIRE(run_tool(here, {"get", nginx.url("/served"), "--to", (here / name).string()}).status == 0);
-    CHECK(read_file(here / name) == served_content());
+    CHECK((read_file(here / name) == served_content()));
   }
   CHECK(nginx.requests("/served") == 1);
   CHECK(run_tool(here, {"get", nginx.url("/served"), "--policy", "always"}).status == 0);
@@ -62,7 +62,7 @@ TEST_CASE("redirects of nginx are followed, and its refusals are reported with s
   check_refused(here, get(here, nginx.url("/gone")), 66, nginx.url("/gone"));
   check_refused(here, get(here, nginx.url("/forbidden")), 77, "HTTP 403");
   CHECK(get(here, nginx.url("/moved")).status == 0);
-  CHECK(read_file(here / "data") == served_content());
+  CHECK((read_file(here / "data") == served_content()));
 }
 
 TEST_CASE("a file URL is read, and what is not a regular file is refused") {
@@ -74,7 +74,7 @@ TEST_CASE("a file URL is read, and what is not a regular file is refused") {
   check_refused(here, get(here, base), 66, "not a regular file");
   check_refused(here, get(here, base + "/fifo"), 66, "not a regular file");
   CHECK(get(here, base + "/source").status == 0);
-  CHECK(read_file(here / "data") == served_content());
+  CHECK((read_file(here / "data") == served_content()));
 }
 
 TEST_CASE("a server that fails for a while is asked again, from the beginning") {
@@ -88,7 +88,7 @@ TEST_CASE("a server that fails for a while is asked again, from the beginning") 
     CHECK(get(here, server.url("/truncated-once")).status == 0);
     CHECK(server.requests() == 2);
   }
-  CHECK(read_file(here / "data") == served_content());
+  CHECK((read_file(here / "data") == served_content()));
 }
 
 TEST_CASE("a server that keeps failing is given up after the attempts allowed") {
@@ -112,7 +112,7 @@ TEST_CASE("bodies without a length, and empty ones, are taken as they are") {
   const scratch_directory here;
   const misbehaving_server server;
   CHECK(get(here, server.url("/no-length")).status == 0);
-  CHECK(read_file(here / "data") == served_content());
+  CHECK((read_file(here / "data") == served_content()));
   CHECK(get(here, server.url("/empty"), {"--overwrite"}).status == 0);
   CHECK(read_file(here / "data").empty());
 }
@@ -121,7 +121,7 @@ TEST_CASE("redirects end somewhere, and never lead to a file") {
   const scratch_directory here;
   const misbehaving_server server;
   CHECK(get(here, server.url("/moved")).status == 0);
-  CHECK(read_file(here / "data") == served_content());
+  CHECK((read_file(here / "data") == served_content()));
   const scratch_directory there;
   check_refused(there, get(there, server.url("/loop")), 69, "redirected more than 10 times");
   check_refused(there, get(there, server.url("/to-file")), 69, "from http to file");
@@ -133,7 +133,7 @@ TEST_CASE("https is verified, and never left by a redirect") {
   const std::string key = (here / "key").string();
   REQUIRE(testing::capture_program({"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
                                     "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key, "-out", certificate,
-                                    "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-quiet"})
+                                    "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"})
               .status == 0);
   const misbehaving_server secure({certificate, key});
   const misbehaving_server plain;
@@ -142,7 +142,7 @@ TEST_CASE("https is verified, and never left by a redirect") {
                 "from https to http");
   CHECK(plain.requests() == 0);
   CHECK(get(here, plain.url("/to-http?" + secure.url("/ok")), {"--ca-file", certificate}).status == 0);
-  CHECK(read_file(here / "data") == served_content());
+  CHECK((read_file(here / "data") == served_content()));
 }
 
 TEST_CASE("content without the promised digest or size never reaches cache or destination") {
