@@ -45,7 +45,8 @@ class reader {
 
  private:
   [[noreturn]] void refuse(const YAML::Mark& mark, const std::string& reason) const {
-    throw failure(exit_status::bad_data, fmt::format("catalogue {}:{}: {}", file_.native(), std::max(mark.line, 0) + 1, reason));
+    throw failure(exit_status::bad_data,
+                  fmt::format("catalogue {}:{}: {}", file_.native(), std::max(mark.line, 0) + 1, reason));
   }
 
   YAML::Node parse() const {

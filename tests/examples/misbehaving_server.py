@@ -75,7 +75,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.answer(200, b"100\r\n" + CONTENT[:256] + b"\r\n", "none", **{"Transfer-Encoding": "chunked"})
 
     def do_stall(self, path):
-        self.answer(200, CONTENT[:1], len(CONTENT))
+        self.answer(200, b"", len(CONTENT))
         threading.Event().wait()
 
     def do_endless(self, path):
