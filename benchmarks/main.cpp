@@ -1,4 +1,5 @@
-/// lockkit_benchmark --directory DIR [--seconds S] [--only TABLE]: prints the tables, measured inside DIR.
+/// lockkit_benchmark --directory DIR [--seconds S] [--only TABLE] [--largest MIB]: prints the tables, measured inside
+/// DIR.
 
 #include <fmt/format.h>
 #include <stdlib.h>
@@ -18,12 +19,14 @@ struct table {
   std::string_view name;
   void (*print)(const row_options&);
 };
-constexpr std::array tables = {table{"locks", benchmark::lock_rows}, table{"handoff", benchmark::handoff_rows}};
+constexpr std::array tables = {table{"locks", benchmark::lock_rows}, table{"handoff", benchmark::handoff_rows},
+                               table{"publish", benchmark::publish_rows}, table{"cache", benchmark::cache_rows}};
 
 struct arguments {
   std::filesystem::path directory;
   std::string_view only;
   double seconds = 2;
+  std::uint64_t largest_mib = 1024;
 };
 
 bool parse(int argc, char** argv, arguments& into) {
@@ -31,6 +34,7 @@ bool parse(int argc, char** argv, arguments& into) {
     const std::string_view name = argv[i];
     if (name == "--directory") into.directory = argv[i + 1];
     if (name == "--seconds") into.seconds = ::atof(argv[i + 1]);
+    if (name == "--largest") into.largest_mib = static_cast<std::uint64_t>(::atoll(argv[i + 1]));
     if (name == "--only") into.only = argv[i + 1];
   }
   return argc % 2 == 1 && !into.directory.empty() && into.seconds > 0;
@@ -55,6 +59,7 @@ void print_tables(const arguments& wanted) {
   benchmark::print_machine(scratch.path.c_str());
   const row_options options = {.directory = scratch.path,
                                .budget = std::chrono::milliseconds(static_cast<long>(wanted.seconds * 1000)),
+                               .largest_mib = wanted.largest_mib,
                                .in_memory = benchmark::filesystem_name(scratch.path.c_str()) == "tmpfs"};
   for (const table& t : tables) {
     if (wanted.only.empty() || wanted.only == t.name) t.print(options);
@@ -66,7 +71,9 @@ void print_tables(const arguments& wanted) {
 int main(int argc, char** argv) try {
   arguments wanted;
   if (!parse(argc, argv, wanted)) {
-    fmt::print(stderr, "usage: lockkit_benchmark --directory DIR [--seconds S_PER_TABLE] [--only locks|handoff]\n");
+    fmt::print(stderr,
+               "usage: lockkit_benchmark --directory DIR [--seconds S_PER_TABLE] [--only locks|handoff|publish|cache] "
+               "[--largest MIB]\n");
     return 2;
   }
   print_tables(wanted);

@@ -53,6 +53,24 @@ void naked_publish::operator()(std::span<const std::byte> content) const {
   ::close(directory);
 }
 
+void open_look_close(const char* path) {
+  struct stat found{};
+  const int fd = static_cast<int>(checked(::open(path, O_RDONLY | O_CLOEXEC), "open"));
+  checked(::fstat(fd, &found), "fstat");
+  ::close(fd);
+}
+
+void naked_copy(const std::string& from, const std::string& to) {
+  const std::string temporary = to + ".new";
+  const int in = static_cast<int>(checked(::open(from.c_str(), O_RDONLY | O_CLOEXEC), "open"));
+  const int out = open_or_create(temporary.c_str());
+  while (checked(::copy_file_range(in, nullptr, out, nullptr, std::size_t{1} << 30U, 0), "copy_file_range") > 0) {
+  }
+  ::close(in);
+  ::close(out);
+  checked(::rename(temporary.c_str(), to.c_str()), "rename");
+}
+
 blocking_protocol::blocking_protocol(const std::string& path)
     : path_(path), guard_(open_or_create((path + ".naked-guard").c_str())) {}
 

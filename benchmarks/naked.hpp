@@ -28,6 +28,11 @@ struct naked_publish {
   void operator()(std::span<const std::byte> content) const;
 };
 
+/// open, fstat, close.
+void open_look_close(const char* path);
+/// Copies inside the kernel to a temporary file and renames it.
+void naked_copy(const std::string& from, const std::string& to);
+
 /// What a lock_file does for one turn, in system calls: guard's lock, record, link; compare, unlink, unlock. Waits in
 /// the kernel's queue, so without deadlines.
 class blocking_protocol {
