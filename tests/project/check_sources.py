@@ -148,6 +148,9 @@ def sources(root):
 
 def faults(root):
     headers = modules_of_headers(root)
+    for path in sorted((root / "include/lockkit").glob("*.hpp")):
+        if path.name not in headers and path.name != "lockkit.hpp":
+            yield f"{path.relative_to(root)}:1: no module of src/CMakeLists.txt installs this header"
     for source in sources(root):
         for rule in RULES:
             for number, text in rule(source, headers):

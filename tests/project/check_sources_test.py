@@ -17,6 +17,7 @@ SOUND = {
 }
 LONG = "int f(int a,\n      int b) {\n  if (a) {\n  }\n" + "  g('{');\n" * 49 + "}\n"
 PLANTED = [
+    ("include/lockkit/orphan.hpp", "", "no module of src/CMakeLists.txt installs this header"),
     ("include/lockkit/lockkit.hpp", "", "error.hpp is not included"),
     ("include/lockkit/error.hpp", "#include <fmt/format.h>\n", "a public header may not include fmt/format.h"),
     ("include/lockkit/error.hpp", "#include <unistd.h>\n", "a public header may not include unistd.h"),
