@@ -5,12 +5,12 @@
 namespace lockkit::detail {
 
 fetch_stream::fetch_stream(const cache_layout& layout, std::string_view name, const request_options& request,
-                           std::error_code& ec)
+                           bool only_try, std::error_code& ec)
     : layout_(layout),
       request_(request),
       directory_(layout.open_staging(ec)),
       began_(std::chrono::system_clock::now()),
-      only_try_(request.until.expired()) {
+      only_try_(only_try) {
   if (!ec) file_ = staging(directory_.get(), name, ec);
 }
 

@@ -26,7 +26,9 @@ struct fetched_content {
 /// Used by the thread that fetches.
 class fetch_stream {
  public:
-  fetch_stream(const cache_layout& layout, std::string_view name, const request_options& request, std::error_code& ec);
+  /// `only_try`: the request's deadline had passed when it arrived, and says nothing about the fetch.
+  fetch_stream(const cache_layout& layout, std::string_view name, const request_options& request, bool only_try,
+               std::error_code& ec);
 
   /// These throw lockkit::error. What they threw is remembered: a fetch function that swallows it does not get away
   /// with half a content.
@@ -55,7 +57,7 @@ class fetch_stream {
   std::optional<std::uint64_t> expected_;
   std::chrono::system_clock::time_point began_;
   std::error_code failure_;
-  bool only_try_;  // the deadline had passed on arrival
+  bool only_try_;
   bool told_to_stop_ = false;
 };
 

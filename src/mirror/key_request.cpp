@@ -55,7 +55,12 @@ std::string name_of_key(const cache_layout& layout, std::string_view key) {
 
 key_request::key_request(const cache_layout& layout, std::string_view key, fetch_policy policy,
                          const request_options& options)
-    : layout_(layout), key_(key), name_(name_of_key(layout, key)), policy_(policy), options_(options) {
+    : layout_(layout),
+      key_(key),
+      name_(name_of_key(layout, key)),
+      policy_(policy),
+      options_(options),
+      only_try_(options.until.expired()) {
   if (!options_.sha256) return;
   options_.sha256 = lowercase(*options_.sha256);
   if (!is_digest(*options_.sha256)) {
@@ -131,7 +136,7 @@ answer key_request::run(const fetch_call& fetch) {
 
 answer key_request::fetch_and_store(const fetch_call& fetch) {
   std::error_code ec;
-  fetch_stream stream(layout_, name_, options_, ec);
+  fetch_stream stream(layout_, name_, options_, only_try_, ec);
   require(ec);
   fetch(stream);
   key_record record{.key = key_, .sha256 = {}, .generation = lock_->number()};

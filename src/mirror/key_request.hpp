@@ -49,6 +49,7 @@ class key_request {
   std::string name_;
   fetch_policy policy_;
   request_options options_;
+  bool only_try_;  // judged on arrival: a deadline that passes later, even before the fetch begins, ends the fetch
   std::unique_ptr<key_lock> lock_;
   std::uint64_t arrival_ = 0;
 };

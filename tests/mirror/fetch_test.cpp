@@ -145,7 +145,7 @@ TEST_CASE("a deadline that passes during the fetch is told to it") {
   testing::scratch_directory place;
   mirror_cache cache(place / "cache");
   request_options request;
-  request.until = deadline::after(std::chrono::milliseconds(30));
+  request.until = deadline::after(std::chrono::milliseconds(300));
   const auto patient = [&](fetch_sink& sink) {
     while (!sink.cancelled()) std::this_thread::yield();
   };
