@@ -144,6 +144,18 @@ TEST_CASE("a release wakes one waiter if there is one, and nobody otherwise") {
   CHECK(raw_waiter(place / "m").word() == held + 2);
 }
 
+TEST_CASE("who has stopped waiting is not woken any more") {
+  testing::scratch_directory place;
+  file_mutex holder(place / "m");
+  file_mutex gone(place / "m");  // stays, with its descriptor
+  holder.lock();
+  CHECK_FALSE(gone.try_lock_for(10ms));
+  const auto word = [&] { return testing::read_file(place / "m").substr(244, 4); };
+  const std::string held = word();
+  holder.unlock();
+  CHECK(word() == held);
+}
+
 TEST_CASE("a reader that had to wait wakes the other waiters, once it is in") {
   testing::scratch_directory place;
   file_mutex writer(place / "m");

@@ -260,6 +260,22 @@ TEST_CASE("tokens grow over holders, processes, crashes and a destroyed record")
   }
 }
 
+TEST_CASE("a token grows also when the clock is far behind the last one") {
+  testing::scratch_directory place;
+  lock_file lock(place / "l");
+  lock.lock();
+  lock.unlock();
+  std::string record = testing::read_file(place / ".l.guard");
+  const std::size_t digits = record.find(" fence=") + 7;
+  record.replace(digits, 20, "18000000000000000000");
+  testing::write_file(place / ".l.guard", record);
+  for (std::uint64_t next = 18'000'000'000'000'000'001U; next < 18'000'000'000'000'000'004U; ++next) {
+    lock.lock();
+    CHECK(lock.token().value == next);
+    lock.unlock();
+  }
+}
+
 TEST_CASE("a killed holder is succeeded at once, without anybody judging") {
   testing::scratch_directory place;
   testing::signal_pipe locked;

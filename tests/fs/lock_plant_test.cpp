@@ -213,6 +213,7 @@ TEST_CASE("a guard unlinked between lock and plant makes the holder begin again 
   other.unlock();
   locked.receive();
   CHECK_FALSE(other.try_lock());
+  CHECK(fs::hard_link_count(place / "l") == 2);  // of the new guard
   end.send();
   CHECK(child.wait() == 0);
 }
