@@ -175,7 +175,7 @@ TEST_CASE("published files get their mode from the umask, from the default ACL, 
   CHECK(mode_of(place / "f") == 0644U);
 }
 
-TEST_CASE("a staged file is at no time readable to more than was asked for") {
+TEST_CASE("a staged file has the mode that was asked for while it is written") {
   testing::scratch_directory place;
   const umask_guard guard(0);
   const staged_file staged(place / "f", {.permissions = fs::perms(0600)});

@@ -202,6 +202,21 @@ TEST_CASE("data is synced once, when the file has the name that it will be found
   });
 }
 
+TEST_CASE("a sync before the file had a name does not count") {
+  testing::scratch_directory place;
+  const held_directory directory(place.path());
+  write_file(place / "f", old_content);
+  std::error_code ec;
+  staging staged(directory.fd.get(), "f", ec);
+  staged.append(bytes(new_content), ec);
+  staged.sync(ec);
+  fault::start_recording();
+  staged.publish_as(directory.fd.get(), "f", publish_mode::replace, durability::consistent, ec);
+  const auto calls = fault::stop_recording();
+  CHECK_FALSE(ec);
+  CHECK(std::count(calls.begin(), calls.end(), "fsync") == 1);
+}
+
 TEST_CASE("without /proc and AT_EMPTY_PATH the content goes through a named file") {
   testing::scratch_directory place;
   for (const publish_mode mode : both_modes) {
@@ -242,6 +257,17 @@ TEST_CASE("without RENAME_NOREPLACE a link decides, and without links nothing is
     CHECK(ec == errc::unsupported_filesystem);
     CHECK(place.names().empty());
   }
+}
+
+TEST_CASE("a staged file is made with no more than the mode that was asked for") {
+  testing::scratch_directory place;
+  const armed plan({.what = fault::action::fail, .name = "fchmod", .error = EIO});  // so that the first mode stays
+  std::error_code ec;
+  const lockkit::staged_file staged(place / "f", {.permissions = std::filesystem::perms(0600)}, ec);
+  CHECK(ec == std::errc::io_error);
+  struct stat found{};
+  REQUIRE(::fstat(staged.native_handle(), &found) == 0);
+  CHECK((found.st_mode & 07077U) == 0);
 }
 
 TEST_CASE("a filesystem without O_TMPFILE is served by named files") {

@@ -176,9 +176,34 @@ TEST_CASE("temporary names fit wherever the target's name fits, and tell their o
 }
 
 TEST_CASE("temporary names do not cut a UTF-8 character in two") {
-  std::string base(63, 'x');
-  while (base.size() < 254) base += "\xc3\xa4";
+  for (const std::size_t offset : {60, 61, 62, 63}) {
+    std::string base(offset, 'x');
+    while (base.size() < 250) base += "\xe2\x82\xac";  // a character of three bytes
+    std::error_code ec;
+    const std::string text = temporary_name(base, name_origin::opened, ec).data();
+    CHECK(text[text.size() - 31 - 1] == '\xac');
+  }
+}
+
+TEST_CASE("assigning over a staged file removes its temporary name") {
+  testing::scratch_directory place;
+  const held_directory directory(place.path());
   std::error_code ec;
-  const std::string text = temporary_name(base, name_origin::opened, ec).data();
-  CHECK(text[text.size() - 31 - 1] == '\xa4');
+  staging first(directory.fd.get(), "first", ec, {.route = staging_route::named});
+  first = staging(directory.fd.get(), "second", ec, {.route = staging_route::named});
+  REQUIRE(place.names().size() == 1);
+  CHECK(place.names().begin()->starts_with(".second."));
+  first = staging();
+  CHECK(place.names().empty());
+}
+
+TEST_CASE("a published file has one name at once, even where its target was a link to it") {
+  testing::scratch_directory place;
+  const held_directory directory(place.path());
+  std::error_code ec;
+  staging staged(directory.fd.get(), "f", ec, {.route = staging_route::named});
+  std::filesystem::create_hard_link(place / *place.names().begin(), place / "f");  // rename will do nothing
+  staged.publish_as(directory.fd.get(), "f", publish_mode::replace, durability::visible, ec);
+  CHECK_FALSE(ec);
+  CHECK(place.names() == std::set<std::string>{"f"});
 }

@@ -35,6 +35,8 @@ class scratch_mount {
   scratch_mount& operator=(const scratch_mount&) = delete;
   bool mounted() const { return mounted_; }
   std::filesystem::path path() const { return directory_ / "mount"; }
+  /// What the loop device shows; none for tmpfs.
+  std::filesystem::path image() const { return directory_ / "image"; }
 
  private:
   scratch_directory directory_;
