@@ -94,6 +94,7 @@ bool staging::try_open_named(std::error_code& ec) noexcept {
   file_.fd = platform::open_at(file_.directory, name.data(), O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW, file_.mode, ec);
   if (ec) return ec != std::errc::file_exists;
   file_.name = name;
+  file_.opened_by_name = true;
   const bool locked = mark_alive(file_.fd.get(), ec);
   if (ec) return true;
   // Stopped for long between open and flock, it can have been taken for dead and swept.

@@ -86,6 +86,7 @@ class LOCKKIT_PRIVATE_API staging {
   void give_name(std::error_code& ec);
   void copy_to_named(std::error_code& ec);
   void remove_name() noexcept;
+  void clean_up_after_rename() noexcept;
   [[nodiscard]] bool has_name() const noexcept { return file_.name[0] != '\0'; }
   [[nodiscard]] bool is_at(place where) const noexcept;
 
@@ -109,6 +110,7 @@ class LOCKKIT_PRIVATE_API staging {
     std::uint64_t generation = 0;
     std::error_code failure;
     bool final_failure = false;
+    bool opened_by_name = false;
     bool counted = true;
     bool synced = false;
     bool published = false;

@@ -9,7 +9,7 @@
 //     an absent target too goes this way, but for level visible.)
 //  4. if_absent is linkat or RENAME_NOREPLACE, nothing else. Looking first and renaming then would replace a file that
 //     came in between; a filesystem that has neither gets an error.
-//  5. Rename of one link of a file onto another is a success that does nothing: the temporary name is looked for.
+//  5. Rename of one link of a file onto another is a success that does nothing: the temporary name is removed.
 //  6. An error of link or rename does not prove that nothing happened (a lost reply of a server): the target is
 //  compared.
 //  7. durable syncs the directory. If that fails, the content is visible all the same, and the error says so.
@@ -90,11 +90,12 @@ void staging::check_size(std::error_code& ec) noexcept {
   if (!ec && static_cast<std::uint64_t>(found.st_size) != file_.size) ec = errc::integrity_mismatch;
 }
 
-/// Everything that must have happened to the content before it gets its place.
+/// Everything that must have happened to the content before it gets its place. (Servers that report write errors at
+/// close have no unnamed files.)
 void staging::make_ready(durability level, std::error_code& ec) noexcept {
   ec.clear();
   if (level != durability::visible) sync(ec);
-  if (level == durability::visible && has_name()) platform::flush_to_server(file_.fd.get(), ec);
+  if (level == durability::visible && file_.opened_by_name) platform::flush_to_server(file_.fd.get(), ec);
 }
 
 publish_result staging::put_in_place(place target, publish_mode mode, durability level, std::error_code& ec) {
@@ -164,6 +165,7 @@ void staging::copy_to_named(std::error_code& ec) {
   if (ec) return;
   file_.fd.swap(copy.file_.fd);
   std::swap(file_.name, copy.file_.name);
+  std::swap(file_.opened_by_name, copy.file_.opened_by_name);
   file_.synced = false;
 }
 
@@ -174,7 +176,15 @@ void staging::move_in_place(place target, publish_mode mode, std::error_code& ec
     move_if_absent(target, ec);
   }
   if (ec && is_at(target)) ec.clear();
-  if (!ec) remove_name();
+  if (!ec) clean_up_after_rename();
+}
+
+/// Rule 5. The link count tells, for less than looking the name up.
+void staging::clean_up_after_rename() noexcept {
+  std::error_code ec;
+  const struct stat file = platform::status(file_.fd.get(), ec);
+  if (ec || file.st_nlink > 1) remove_name();
+  file_.name[0] = '\0';
 }
 
 void staging::move_if_absent(place target, std::error_code& ec) noexcept {
