@@ -1,0 +1,44 @@
+#!/bin/sh
+# participant.sh KIND DIRECTORY NAME: takes turns under the lock DIRECTORY/l until DIRECTORY/stop appears; the number of
+# its turns so far stands in DIRECTORY/turns.NAME. Runs in any POSIX shell.
+# KIND: noclobber    the shell's own exclusive creation
+#       dotlockfile  liblockfile's command: a temporary file linked to the name. Without -p, so that it judges by age
+#                    alone (five minutes), and because 1.17 writes beyond its buffer when it reads a long lock file
+#       none         ignores the lock: the witness must report it
+set -C
+place=$2
+
+case $1 in
+  noclobber)
+    take() { { echo "$$" > "$place/l"; } 2>/dev/null; }
+    give() { rm "$place/l"; }
+    ;;
+  dotlockfile)
+    take() { dotlockfile -l -r 0 "$place/l" 2>/dev/null; }
+    give() { dotlockfile -u "$place/l"; }
+    ;;
+  none)
+    take() { true; }
+    give() { true; }
+    ;;
+esac
+
+# The witness: a directory that can be made by one at a time, and a count that loses updates when two overlap.
+turn() {
+  mkdir "$place/entered" 2>/dev/null || echo "$3" >> "$place/overlaps"
+  read -r count < "$place/count"
+  echo "$((count + 1))" >| "$place/count"
+  rmdir "$place/entered" 2>/dev/null
+}
+
+turns=0
+while [ ! -e "$place/stop" ]; do
+  if take; then
+    turn "$@"
+    give
+    turns=$((turns + 1))
+    echo "$turns" >| "$place/turns.$3"
+  else
+    sleep 0.002
+  fi
+done
