@@ -82,7 +82,7 @@ bool mixed_arena::run(std::uint64_t all, std::uint64_t each, std::chrono::second
     return sum >= all && least >= each;
   };
   while (!reached()) {
-    if (std::chrono::steady_clock::now() > end) return false;
+    if (std::chrono::steady_clock::now() > end || !overlaps().empty()) return false;
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
   return true;

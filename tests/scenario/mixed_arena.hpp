@@ -26,7 +26,8 @@ class mixed_arena {
   /// A process of this program that calls `try_turn(turn)` again and again; it calls turn() when it is in.
   void add(const std::string& name, std::function<void(const std::function<void()>& turn)> try_turn);
 
-  /// Waits until there were so many turns in all and by each participant. False: not within `patience`.
+  /// Waits until there were so many turns in all and by each participant. False: not within `patience`, or two
+  /// were in at once.
   bool run(std::uint64_t all, std::uint64_t each, std::chrono::seconds patience);
   /// Lets everybody finish. Participants that failed.
   int stop();

@@ -113,7 +113,7 @@ TEST_CASE("lock_file, bash, dash, SoftFileLock and dotlockfile compete for one p
   arena.add_script("dash set -C", "dash", "noclobber");
   arena.add_script("dotlockfile", "dash", "dotlockfile");
   arena.add_python("SoftFileLock");
-  CHECK(arena.run(in_long_runs(40'000, 10'000), in_long_runs(1000, 50), in_long_runs(1200s, 240s)));
+  CHECK(arena.run(in_long_runs(40'000, 10'000), in_long_runs(1000, 50), in_long_runs(1700s, 900s)));
   CHECK(arena.stop() == 0);
   require_no_overlap(arena);
 }
