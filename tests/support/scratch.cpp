@@ -1,6 +1,7 @@
 #include "support/scratch.hpp"
 
 #include <sys/mount.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <fstream>
@@ -13,9 +14,14 @@ namespace testing {
 
 namespace fs = std::filesystem;
 
-scratch_directory::scratch_directory() {
-  const char* base = std::getenv("LOCKKIT_TEST_DIRECTORY");
-  std::string name = ((base != nullptr ? fs::path(base) : fs::temp_directory_path()) / "lockkit-test-XXXXXX").string();
+fs::path memory_directory() {
+  return ::access("/dev/shm", W_OK) == 0 ? "/dev/shm" : fs::temp_directory_path();
+}
+
+scratch_directory::scratch_directory(const fs::path& base) {
+  const char* chosen = std::getenv("LOCKKIT_TEST_DIRECTORY");
+  const fs::path usual = base.empty() ? fs::temp_directory_path() : base;
+  std::string name = ((chosen != nullptr ? fs::path(chosen) : usual) / "lockkit-test-XXXXXX").string();
   if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make " + name);
   path_ = name;
 }

@@ -8,11 +8,14 @@
 
 namespace testing {
 
-/// A new directory, removed with everything in it. Under LOCKKIT_TEST_DIRECTORY if that is set, else the system's
-/// temporary directory.
+/// Where syncing costs nothing, for tests that count states and not the disk's work: /dev/shm if there is one.
+std::filesystem::path memory_directory();
+
+/// A new directory, removed with everything in it. Under LOCKKIT_TEST_DIRECTORY if that is set, else in `base`, else in
+/// the system's temporary directory.
 class scratch_directory {
  public:
-  scratch_directory();
+  explicit scratch_directory(const std::filesystem::path& base = {});
   ~scratch_directory();
   scratch_directory(const scratch_directory&) = delete;
   scratch_directory& operator=(const scratch_directory&) = delete;

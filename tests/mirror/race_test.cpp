@@ -1,0 +1,148 @@
+#include <fcntl.h>
+
+#include <thread>
+
+#include <lockkit/error.hpp>
+#include <lockkit/mirror_cache.hpp>
+
+#include "mirror/cache_testing.hpp"
+#include "platform/fault.hpp"
+#include "support/catch.hpp"
+#include "support/process.hpp"
+#include "support/scratch.hpp"
+
+using namespace lockkit;
+using testing::brings;
+using testing::child_process;
+using testing::content_of;
+using testing::read_file;
+namespace fs = std::filesystem;
+
+TEST_CASE("a refresh, a removal or a sweep never pulls a file from under a mirror") {
+  testing::scratch_directory place(testing::memory_directory());
+  const std::string text(200'000, 'd');
+  std::atomic<bool> done{false};
+  std::atomic<int> changes{0};
+  // The enemy of every mirror: refreshes with ever new contents, removes, sweeps.
+  std::thread enemy([&] {
+    mirror_cache cache(place / "cache", {.level = durability::visible});
+    while (!done) {
+      (void)cache.get("key", brings(text + std::to_string(changes)), fetch_policy::always());
+      if (changes % 3 == 0) cache.remove("key");
+      if (changes % 5 == 0) (void)cache.verify(true);
+      ++changes;
+    }
+  });
+  mirror_cache cache(place / "cache", {.level = durability::visible});
+  int wrong = 0;
+  for (int round = 0; round < 300 || changes < 50; ++round) {
+    mirror_options how;
+    how.level = durability::visible;
+    how.link = round % 2 == 0 ? mirror_link::isolated : mirror_link::hard_link;
+    const fs::path mirror = place / ("mirror" + std::to_string(round));
+    const auto got = cache.fetch_and_mirror("key", mirror, brings(text + "mine"), fetch_policy::if_missing(), how);
+    const std::string found = read_file(mirror);
+    wrong += found == content_of(got.entry) && found.starts_with(text) ? 0 : 1;
+    fs::remove(mirror);
+  }
+  done = true;
+  enemy.join();
+  CHECK(wrong == 0);
+}
+
+#if defined(LOCKKIT_FAULT_INJECTION)
+namespace fault = lockkit::platform::fault;
+
+namespace {
+
+/// A process that does `body` and stops at its `nth` call named `call` until told to go on.
+struct stopped_process {
+  testing::signal_pipe reached;
+  testing::signal_pipe resume;
+  child_process process;
+
+  stopped_process(const char* call, std::uint64_t nth, const std::function<int()>& body)
+      : process([&] {
+          fault::arm({.what = fault::action::stop,
+                      .name = call,
+                      .nth = nth,
+                      .announce_fd = reached.write_end(),
+                      .resume_fd = resume.read_end()});
+          return body();
+        }) {
+    reached.receive();
+  }
+  int go_on() {
+    resume.send();
+    return process.wait();
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a content that goes between a hit's record and its opening is a miss, not an error") {
+  testing::scratch_directory place;
+  mirror_cache cache(place / "cache");
+  (void)cache.get("key", brings("old"));
+  // The second openat of a hit opens the content.
+  stopped_process hit("openat", 2, [&] {
+    int calls = 0;
+    return content_of(cache.get("key", brings("fetched", &calls))) == "fetched" && calls == 1 ? 0 : 1;
+  });
+  cache.remove("key");
+  CHECK(hit.go_on() == 0);
+  CHECK(content_of(cache.get("key", testing::forbidden())) == "fetched");
+}
+
+TEST_CASE("a content that is replaced between a hit's record and its opening gives the new one") {
+  testing::scratch_directory place;
+  mirror_cache cache(place / "cache");
+  (void)cache.get("key", brings("old"));
+  stopped_process hit("openat", 2, [&] { return content_of(cache.get("key", testing::forbidden())) == "new" ? 0 : 1; });
+  (void)cache.get("key", brings("new"), fetch_policy::always());
+  (void)cache.verify(true);  // sweeps the old content
+  CHECK(hit.go_on() == 0);
+}
+
+TEST_CASE("a publisher that found its content there already does not lose it to a removal of the other key") {
+  testing::scratch_directory place;
+  mirror_cache cache(place / "cache");
+  (void)cache.get("a", brings("shared"));
+  // Stopped at every call of its publication in turn, until one run passes without stopping.
+  std::uint64_t stops = 0;
+  for (std::uint64_t nth = 1;; ++nth) {
+    testing::signal_pipe reached;
+    testing::signal_pipe resume;
+    testing::signal_pipe ended;
+    child_process publisher([&] {
+      fault::arm({.what = fault::action::stop,
+                  .nth = nth,
+                  .announce_fd = reached.write_end(),
+                  .resume_fd = resume.read_end()});
+      (void)cache.get("b", brings("shared"), fetch_policy::always());
+      fault::disarm();
+      reached.send('e');
+      return 0;
+    });
+    const bool stopped = reached.receive() == 's';
+    child_process remover([&] {
+      cache.remove("a");
+      ended.send();
+      return 0;
+    });
+    if (stopped) {
+      // If the publisher holds the gate, the remover waits for it; both orders must be right.
+      (void)ended.ready(5);
+      resume.send();
+    }
+    CHECK(publisher.wait() == 0);
+    CHECK(remover.wait() == 0);
+    CHECK(content_of(cache.get("b", testing::forbidden())) == "shared");
+    CHECK(cache.verify().empty());
+    (void)cache.get("a", brings("shared"));
+    if (!stopped) break;
+    ++stops;
+  }
+  CHECK(stops > 40);
+}
+#endif
