@@ -69,6 +69,9 @@ void damage(const fs::path& file, const std::string& text) {
 }
 
 int rounds_of_stress(int usual, int thorough) {
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+  usual /= 10;
+#endif
   return std::getenv("LOCKKIT_TEST_LONG") != nullptr ? thorough : usual;
 }
 

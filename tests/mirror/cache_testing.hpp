@@ -30,7 +30,7 @@ std::filesystem::path only_file(const std::filesystem::path& cache, char part);
 /// Overwrites a read-only file of the cache in place, as a program that writes through a hard link does.
 void damage(const std::filesystem::path& file, const std::string& text);
 
-/// 500, or 10,000 when LOCKKIT_TEST_LONG is set.
+/// So many rounds usually, a tenth under a sanitizer, and `thorough` when LOCKKIT_TEST_LONG is set.
 int rounds_of_stress(int usual = 500, int thorough = 10'000);
 /// Monotonic, comparable between processes.
 long long now_ns();

@@ -1,9 +1,11 @@
+#include <algorithm>
 #include <chrono>
 
 #include <lockkit/error.hpp>
 #include <lockkit/mirror_cache.hpp>
 
 #include "mirror/cache_testing.hpp"
+#include "mirror/key_record.hpp"
 #include "platform/fault.hpp"
 #include "support/catch.hpp"
 #include "support/scratch.hpp"
@@ -55,7 +57,7 @@ TEST_CASE("never serves what is cached and names the key that is not") {
   CHECK(content_of(cache.get("some key", {}, fetch_policy::never())) == "x");
 }
 
-TEST_CASE("if_older_than fetches by age, and a time in the future counts as old") {
+TEST_CASE("if_older_than fetches what is older") {
   testing::scratch_directory place;
   mirror_cache cache(place / "cache");
   int calls = 0;
@@ -65,6 +67,25 @@ TEST_CASE("if_older_than fetches by age, and a time in the future counts as old"
   CHECK(content_of(cache.get("key", brings("3", &calls), fetch_policy::if_older_than(0ns))) == "3");
   CHECK(content_of(cache.get("key", brings("4", &calls), fetch_policy::if_older_than(-1h))) == "4");
   CHECK(calls == 3);
+}
+
+TEST_CASE("if_older_than goes by the recorded time, and takes a content of the future for old") {
+  testing::scratch_directory place;
+  mirror_cache cache(place / "cache");
+  using namespace std::chrono_literals;
+  (void)cache.get("key", brings("1"));
+  const auto fetches_after = [&](std::chrono::minutes step) {
+    const auto file = testing::only_file(place / "cache", 'k');
+    auto record = detail::parse_key_record(testing::read_file(file)).value();
+    record.fetched_at = std::chrono::system_clock::now() + step;
+    testing::damage(file, detail::format_key_record(record));
+    int calls = 0;
+    (void)cache.get("key", brings("1", &calls), fetch_policy::if_older_than(1h));
+    return calls;
+  };
+  CHECK(fetches_after(-120min) == 1);
+  CHECK(fetches_after(-30min) == 0);
+  CHECK(fetches_after(+120min) == 1);
 }
 
 TEST_CASE("a cached content with another digest than the wanted one counts as missing") {
@@ -135,6 +156,21 @@ TEST_CASE("list tells every key with digest, size and time") {
 }
 
 #if defined(LOCKKIT_FAULT_INJECTION)
+TEST_CASE("a miss syncs what its durability level promises") {
+  for (const auto& [level, syncs] :
+       {std::pair(durability::visible, 0), std::pair(durability::consistent, 2), std::pair(durability::durable, 4)}) {
+    testing::scratch_directory place;
+    mirror_cache cache(place / "cache", {.level = level});
+    lockkit::platform::fault::start_recording();
+    (void)cache.get("key", brings("content"));
+    const auto calls = lockkit::platform::fault::stop_recording();
+    CHECK(std::count(calls.begin(), calls.end(), "fsync") == syncs);
+    const auto synced = std::find(calls.begin(), calls.end(), "fsync");
+    const auto sealed = std::find(calls.begin(), calls.end(), "fchmod");
+    if (syncs > 0) CHECK(sealed < synced);  // the permissions are part of what is synced
+  }
+}
+
 TEST_CASE("a hit takes no lock and makes five system calls") {
   testing::scratch_directory place;
   mirror_cache cache(place / "cache");
