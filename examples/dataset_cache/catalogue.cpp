@@ -49,14 +49,19 @@ class reader {
                   fmt::format("catalogue {}:{}: {}", file_.native(), std::max(mark.line, 0) + 1, reason));
   }
 
+  [[noreturn]] void unreadable(const std::string& reason) const {
+    throw failure(exit_status::no_input,
+                  fmt::format("cannot read catalogue '{}': {}; give the path of a YAML file", file_.native(), reason));
+  }
+
+  /// Looks before it opens: a FIFO would block.
   YAML::Node parse() const {
+    std::error_code ec;
+    const auto kind = std::filesystem::status(file_, ec).type();
+    if (kind != std::filesystem::file_type::regular) unreadable(ec ? ec.message() : "it is not a regular file");
     errno = 0;
     std::ifstream stream(file_);
-    if (!stream || std::filesystem::is_directory(file_)) {
-      const char* reason = errno != 0 ? std::strerror(errno) : "it is a directory";
-      throw failure(exit_status::no_input, fmt::format("cannot read catalogue '{}': {}; give the path of a YAML file",
-                                                       file_.native(), reason));
-    }
+    if (!stream) unreadable(std::strerror(errno));
     try {
       return YAML::Load(stream);
     } catch (const YAML::Exception& wrong) {

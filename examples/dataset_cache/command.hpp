@@ -3,7 +3,6 @@
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
-#include <stop_token>
 #include <string>
 
 #include <lockkit/mirror_cache.hpp>
@@ -11,6 +10,7 @@
 #include "catalogue.hpp"
 #include "console.hpp"
 #include "failure.hpp"
+#include "stop_on_signal.hpp"
 
 namespace dataset_cache {
 
@@ -18,7 +18,7 @@ namespace dataset_cache {
 struct context {
   std::filesystem::path cache_directory;
   std::filesystem::path catalogue_file;  ///< empty: none
-  std::stop_token stop;
+  stop_on_signal& stop;
   console& out;
   exit_status result = exit_status::ok;
 

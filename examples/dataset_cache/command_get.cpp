@@ -118,6 +118,7 @@ class getter {
         cache_(shared.open_cache()) {}
 
   void run() {
+    shared_.stop.watched();
     {
       std::vector<std::jthread> workers;
       for (std::size_t n = std::min<std::size_t>(given_.jobs, jobs_.size()); n > 0; --n) {
@@ -131,7 +132,7 @@ class getter {
 
  private:
   void work() {
-    for (std::size_t n = next_++; n < jobs_.size() && !shared_.stop.stop_requested(); n = next_++) {
+    for (std::size_t n = next_++; n < jobs_.size() && !shared_.stop.token().stop_requested(); n = next_++) {
       job& mine = jobs_[n];
       try {
         bring(mine);
@@ -173,7 +174,7 @@ class getter {
   lockkit::request_options request_for(const data_set& what) {
     lockkit::request_options request;
     if (!given_.wait.empty()) request.until = lockkit::deadline::after(parse_duration(given_.wait));
-    request.stop = shared_.stop;
+    request.stop = shared_.stop.token();
     request.sha256 = what.sha256;
     request.on_progress = [this, label = what.label()](const auto& now) { shared_.out.progress(label, now); };
     request.on_wait = [this, label = what.label()](const std::string&, const lockkit::owner& holder) {

@@ -137,7 +137,7 @@ void declare(CLI::App& app, arguments& given) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const dataset_cache::stop_on_signal stop;
+  dataset_cache::stop_on_signal stop;
   const dataset_cache::transfer_library transfers;
   arguments given;
   CLI::App app("Asks for data sets from several threads and writes down what it got");
@@ -145,6 +145,7 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   std::this_thread::sleep_until(wall_clock::time_point(
       std::chrono::duration_cast<wall_clock::duration>(std::chrono::duration<double>(given.begin_at))));
+  stop.watched();
   std::vector<std::jthread> threads;
   for (unsigned n = 0; n < given.threads; ++n) {
     threads.emplace_back([&given, n, token = stop.token()] { asker(given, n, token).run(); });

@@ -58,10 +58,10 @@ int run(CLI::App& app, context& shared, int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const stop_on_signal stop;  // first: the threads that follow inherit the blocked signals
+  stop_on_signal stop;  // first: the threads that follow inherit the blocked signals
   console out;
   const transfer_library transfers;
-  context shared{{}, {}, stop.token(), out};
+  context shared{{}, {}, stop, out};
   CLI::App app("Data sets, fetched once for all processes of this machine and mirrored to where they are wanted",
                "dataset_cache");
   declare(app, shared);

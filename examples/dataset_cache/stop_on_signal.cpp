@@ -53,7 +53,7 @@ stop_on_signal::~stop_on_signal() {
 void stop_on_signal::wait() {
   const sigset_t set = waited_signals();
   for (int signal = 0; ::sigwait(&set, &signal) == 0 && signal != end_of_waiting;) {
-    if (received_ != 0) die_of(signal);
+    if (!watched_ || received_ != 0) die_of(signal);
     received_ = signal;
     source_.request_stop();
   }

@@ -7,8 +7,9 @@
 
 namespace dataset_cache {
 
-/// Made first in main: threads inherit the blocked signals from it, so that only its own thread receives them. A second
-/// signal ends the process at once, which is safe: the library leaves nothing half done at any point.
+/// Made first in main: threads inherit the blocked signals from it, so that only its own thread receives them. While
+/// work that watches the token runs (see watched), the first signal requests a stop. Otherwise, and the second time,
+/// it ends the process at once, which is safe: the library leaves nothing half done at any point.
 class stop_on_signal {
  public:
   stop_on_signal();
@@ -17,6 +18,8 @@ class stop_on_signal {
   stop_on_signal& operator=(const stop_on_signal&) = delete;
 
   [[nodiscard]] std::stop_token token() const noexcept { return source_.get_token(); }
+  /// From now on somebody watches the token.
+  void watched() noexcept { watched_ = true; }
   /// Which one came; 0: none.
   [[nodiscard]] int signal() const noexcept { return received_; }
 
@@ -25,6 +28,7 @@ class stop_on_signal {
 
   std::stop_source source_;
   std::atomic<int> received_ = 0;
+  std::atomic<bool> watched_ = false;
   std::thread waiter_;
 };
 

@@ -58,6 +58,8 @@ TEST_CASE("a catalogue that can't be read, a name it does not have, and a name w
   const std::string file = (here / "c.yaml").string();
   CHECK(run_tool(here, {"list", "--catalogue", (here / "none").string()}).status == 66);
   CHECK(run_tool(here, {"list", "--catalogue", here.path().string()}).status == 66);
+  REQUIRE(testing::run_program({"mkfifo", (here / "fifo").string()}) == 0);
+  CHECK(run_tool(here, {"list", "--catalogue", (here / "fifo").string()}).status == 66);
   CHECK(run_tool(here, {"get", "b", "--catalogue", file}).status == 66);
   CHECK(run_tool(here, {"get", "a"}).status == 64);
 }
