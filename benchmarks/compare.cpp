@@ -40,20 +40,22 @@ int batch_size(const variant& floor, double clock) {
   return static_cast<int>(std::clamp(250.0 / quantile(times, 0.5), 1.0, 200.0));
 }
 
+/// Returns the turn's median: a run in which another process had the processor does not count.
 double run_batch(const variant& v, int size, double clock, std::vector<double>& times) {
-  double sum = 0;
-  for (int i = 0; i < size; ++i) sum += times.emplace_back(timed_run(v, clock));
-  return sum;
+  std::vector<double> turn(static_cast<std::size_t>(size));
+  for (double& time : turn) time = timed_run(v, clock);
+  times.insert(times.end(), turn.begin(), turn.end());
+  return quantile(turn, 0.5);
 }
 
 void run_round(const std::vector<variant>& variants, std::size_t first, int size, double clock,
                std::vector<series>& all) {
-  std::vector<double> sums(variants.size());
+  std::vector<double> medians(variants.size());
   for (std::size_t i = 0; i < variants.size(); ++i) {
     const std::size_t at = (first + i) % variants.size();
-    sums[at] = run_batch(variants[at], size, clock, all[at].times);
+    medians[at] = run_batch(variants[at], size, clock, all[at].times);
   }
-  for (std::size_t i = 0; i < variants.size(); ++i) all[i].ratios.push_back(sums[i] / sums[0]);
+  for (std::size_t i = 0; i < variants.size(); ++i) all[i].ratios.push_back(medians[i] / medians[0]);
 }
 
 measurement summarise(const variant& v, series& s) {

@@ -3,8 +3,8 @@
 ///
 /// Absolute times mean little on a machine that others use and on a filesystem whose speed drifts. So the variants take
 /// turns in batches of a fraction of a millisecond, A B C, B C A, C A B, ..., and each turn of a variant is set against
-/// the floor's turn of the same round: what slows the machine down slows both. The result is the median of these
-/// ratios; the quarter points beside it tell how far to trust it.
+/// the floor's turn of the same round, median against median: what slows the machine down slows both. The result is the
+/// median of these ratios; the quarter points beside it tell how far to trust it.
 
 #include <chrono>
 #include <functional>
