@@ -93,6 +93,7 @@ lock_inode open_lock_inode(const std::filesystem::path& path, const lock_options
   if (!ec) inode.facts = platform::facts(inode.fd.get(), ec);
   if (!ec && !inode.facts.is_regular()) ec = errc::not_a_lock_file;
   if (!ec) check_filesystem(inode, options, ec);
+  if (!ec) platform::ignore_access_times(inode.fd.get(), O_NONBLOCK);  // rule e
   return inode;
 }
 

@@ -10,6 +10,8 @@
 ///  c. A file with an explicit mode, or in a group's directory, appears with its final mode: made unnamed, then linked.
 ///     Between a create and a chmod another user's open would fail.
 ///  d. Only regular files, and only ours: somebody's data may have been linked to that name, and we are about to write.
+///  e. Without access times, where the kernel lets us: each acquisition reads the record, and storing when would be one
+///     more inode update to journal.
 
 #include <filesystem>
 #include <system_error>

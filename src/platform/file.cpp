@@ -157,6 +157,11 @@ void change_mode(int fd, unsigned mode, std::error_code& ec) noexcept {
   invoke("fchmod", ec, [&] { return ::fchmod(fd, mode); });
 }
 
+void ignore_access_times(int fd, int flags) noexcept {
+  std::error_code ignored;
+  invoke("fcntl", ignored, [&] { return ::fcntl(fd, F_SETFL, flags | O_NOATIME); });
+}
+
 void touch(int fd, std::error_code& ec) noexcept {
   const std::array<struct timespec, 2> now = {{{0, UTIME_OMIT}, {0, UTIME_NOW}}};
   invoke("utimensat", ec, [&] { return ::futimens(fd, now.data()); });
