@@ -74,14 +74,17 @@ bool file_mutex::impl::acquire(lock_mode mode, deadline until, std::stop_token s
   wait_terms terms(until, std::move(stop));
   terms.notice = [this] { notify(); };
   if (!gate_.enter(terms, ec)) return false;
+  bool acquired = false;
   try {
-    held_ = acquire_in_gate(mode, terms, ec);
+    acquired = acquire_in_gate(mode, terms, ec);
   } catch (...) {
     gate_.leave();
     throw;
   }
-  if (!held_) gate_.leave();
-  return held_;
+  // Release order: the default one costs a locked instruction, and nobody compares this with anything else.
+  held_.store(acquired, std::memory_order_release);
+  if (!acquired) gate_.leave();
+  return acquired;
 }
 
 /// Rule 1.
@@ -114,25 +117,25 @@ bool file_mutex::impl::acquire_in_gate(lock_mode mode, wait_terms& terms, std::e
     guard_.release();
     guard_.close();
   }
-  token = mode == lock_mode::exclusive ? stamp_.write(guard_.fd(), ec).value : 0;
+  token.store(mode == lock_mode::exclusive ? stamp_.write(guard_.fd(), ec).value : 0, std::memory_order_release);
   if (ec) guard_.release();
   if (!ec) detail::note_hold(note_, guard_.facts().device, guard_.facts().inode);
   return !ec;
 }
 
 void file_mutex::impl::acquire_or_throw(lock_mode mode) {
-  const auto began = std::chrono::steady_clock::now();
-  const bool acquired = detail::throwing(
-      "lock", path, [&](std::error_code& ec) { return acquire(mode, deadline::after(options.timeout), {}, ec); });
+  const deadline until = deadline::after(options.timeout);
+  const bool acquired =
+      detail::throwing("lock", path, [&](std::error_code& ec) { return acquire(mode, until, {}, ec); });
   if (acquired) return;
   bool foreign = false;
-  throw lock_timeout(path, detail::read_owner(path.c_str(), foreign), std::chrono::steady_clock::now() - began);
+  throw lock_timeout(path, detail::read_owner(path.c_str(), foreign), detail::time_waited(until, options.timeout));
 }
 
 void file_mutex::impl::release() noexcept {
   if (!is_held() || !held_.exchange(false)) return;
-  token = 0;
-  if (note_) note_->held = false;
+  token.store(0, std::memory_order_release);
+  if (note_) note_->held.store(false, std::memory_order_release);
   guard_.release();
   gate_.leave();
 }

@@ -25,6 +25,11 @@ deadline wait_terms::slice(std::chrono::nanoseconds longest) const noexcept {
   return earlier(until_, deadline::after(part));
 }
 
+std::chrono::nanoseconds time_waited(deadline until, std::chrono::nanoseconds timeout) noexcept {
+  if (timeout <= timeout.zero()) return timeout.zero();
+  return timeout + (std::chrono::steady_clock::now() - until.point());
+}
+
 bool kernel_lock::try_acquire(lock_mode mode, std::error_code& ec) noexcept {
   const bool acquired = platform::try_flock(fd_, mode, ec);
   if (ec == std::errc::function_not_supported || ec == std::errc::operation_not_supported ||

@@ -50,6 +50,10 @@ class wait_terms {
   std::chrono::steady_clock::time_point began_{};
 };
 
+/// How long a wait took that ended after `until`, which lay `timeout` ahead when it began. So the clock is read at the
+/// end, and not before each acquisition in case it should fail.
+[[nodiscard]] std::chrono::nanoseconds time_waited(deadline until, std::chrono::nanoseconds timeout) noexcept;
+
 /// Does not own the descriptor.
 class kernel_lock {
  public:

@@ -97,8 +97,9 @@ bool lock_file::impl::acquire_in_gate(wait_terms& terms, std::error_code& ec) {
     guard_.close();
   }
   detail::note_hold(note_, guard_.facts().device, guard_.facts().inode);
-  lost_ = false;
-  held_ = true;
+  // Release order: the default one costs a locked instruction, and nobody compares these with one another.
+  lost_.store(false, std::memory_order_release);
+  held_.store(true, std::memory_order_release);
   return true;
 }
 
@@ -139,7 +140,7 @@ plant_state lock_file::impl::try_plant(std::error_code& ec) {
 
 plant_state lock_file::impl::plant_or_wait(wait_terms& terms, std::error_code& ec) {
   platform::fault::point("lock_file.guard_locked");
-  token_ = stamp_.write(guard_.fd(), ec).value;
+  token_.store(stamp_.write(guard_.fd(), ec).value, std::memory_order_release);
   if (ec) return plant_state::held;
   platform::fault::point("lock_file.stamped");
   plant_state state = try_plant(ec);
@@ -162,8 +163,8 @@ plant_state lock_file::impl::plant_or_wait(wait_terms& terms, std::error_code& e
 
 void lock_file::impl::release() noexcept {
   if (!is_held() || !held_.exchange(false)) return;  // of two threads that release, one does
-  token_ = 0;
-  if (note_) note_->held = false;
+  token_.store(0, std::memory_order_release);
+  if (note_) note_->held.store(false, std::memory_order_release);
   if (!planted_.remove(names)) lost_ = true;
   platform::fault::point("lock_file.removed");
   guard_.release();
@@ -231,10 +232,10 @@ bool lock_file::try_lock() {
 }
 
 void lock_file::lock() {
-  const auto began = std::chrono::steady_clock::now();
-  if (try_lock_until(deadline::after(impl_->options.timeout))) return;
+  const deadline until = deadline::after(impl_->options.timeout);
+  if (try_lock_until(until)) return;
   bool foreign = false;
-  throw lock_timeout(path(), impl_->find_holder(foreign), std::chrono::steady_clock::now() - began);
+  throw lock_timeout(path(), impl_->find_holder(foreign), detail::time_waited(until, impl_->options.timeout));
 }
 
 void lock_file::unlock() noexcept {

@@ -36,12 +36,12 @@ bool object_gate::enter(wait_terms& terms, std::error_code& ec) {
       platform::wait_private(reinterpret_cast<const std::uint32_t*>(&state_), 2, terms.slice());
     }
   }
-  thread_ = platform::current_thread();
+  thread_.store(platform::current_thread(), std::memory_order_release);  // state_ orders what threads see of it
   return true;
 }
 
 void object_gate::leave() noexcept {
-  thread_ = 0;
+  thread_.store(0, std::memory_order_release);
   if (state_.exchange(0) == 2) platform::wake_private(reinterpret_cast<const std::uint32_t*>(&state_));
 }
 
@@ -52,7 +52,7 @@ void note_hold(std::shared_ptr<hold_note>& note, std::uint64_t device, std::uint
   note->generation = platform::process_generation();
   note->device = device;
   note->inode = inode;
-  note->held = true;
+  note->held.store(true, std::memory_order_release);
   notes.push_back(note);
 } catch (const std::bad_alloc&) {
   note.reset();
