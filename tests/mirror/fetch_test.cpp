@@ -70,6 +70,18 @@ TEST_CASE("a content of another size or digest than promised is refused and left
   CHECK(content_of(cache.get("key", announcing(7))) == "content");
 }
 
+TEST_CASE("what the sink has refused is not forgotten when the fetch function does not care") {
+  testing::scratch_directory place;
+  mirror_cache cache(place / "cache");
+  const auto careless = [](fetch_sink& sink) {
+    sink.expect_size(7);
+    CHECK(code_of([&] { sink.write("more than that"); }) == errc::integrity_mismatch);
+    CHECK(code_of([&] { sink.write("content"); }) == errc::integrity_mismatch);
+  };
+  CHECK(code_of([&] { (void)cache.get("key", careless); }) == errc::integrity_mismatch);
+  CHECK(is_clean(place));
+}
+
 TEST_CASE("a size that no disk has is refused early") {
   testing::scratch_directory place;
   mirror_cache cache(place / "cache");
