@@ -35,7 +35,8 @@ bool wants_sync(durability level) noexcept {
   return level != durability::visible;
 }
 
-/// Permissions, data on the disk, write access given up.
+/// Permissions, data on the disk, write access given up. Synced here although publishing would do it: it can take long,
+/// and then the gate is held.
 seal_state complete(staging& file, durability level, std::error_code& ec) {
   file.set_permissions(content_mode, ec);
   if (!ec && wants_sync(level)) file.sync(ec);

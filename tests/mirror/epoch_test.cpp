@@ -1,9 +1,13 @@
+#include <atomic>
+#include <stdexcept>
 #include <thread>
 
 #include <lockkit/error.hpp>
 #include <lockkit/mirror_cache.hpp>
 
 #include "mirror/cache_testing.hpp"
+#include "mirror/key_record.hpp"
+#include "platform/fault.hpp"
 #include "support/catch.hpp"
 #include "support/process.hpp"
 #include "support/scratch.hpp"
@@ -198,24 +202,69 @@ TEST_CASE("a refresh that runs does not keep hits waiting") {
   CHECK(testing::read_file(place / "mirror") == "old");
 }
 
-TEST_CASE("after a miss the key stays locked until the mirror stands; a hit holds nothing") {
+TEST_CASE("a record that claims to be newer than the own hold of the lock is no answer") {
+  // As after a lost lock file and a clock that was set back: numbers say nothing then.
   testing::scratch_directory place;
-  mirror_cache cache(place / "cache");
-  // The fetched content's mirror goes to a directory that only a waiter's notice makes: it must still be waiting then.
-  request_options impatient;
-  impatient.until = deadline();
+  const auto directory = place / "cache";
+  mirror_cache cache(directory);
+  (void)cache.get("key", brings("old"));
   signal_pipe begun;
   signal_pipe go_on;
-  child_process other([&] {
-    mirror_cache own(place / "cache");
-    (void)own.fetch_and_mirror("key", place / "mirror", held_back(begun, go_on, "content"));
-    return 0;
+  child_process failing([&] {
+    const auto fetch = [&](fetch_sink&) {
+      begun.send();
+      go_on.receive();
+      throw std::runtime_error("no answer from the server");
+    };
+    try {
+      (void)mirror_cache(directory).get("key", fetch, fetch_policy::always());
+    } catch (const std::runtime_error&) {
+      return 0;
+    }
+    return 1;
   });
   begun.receive();
-  CHECK(code_of([&] { (void)cache.remove("unrelated"); }) == std::error_code());
-  CHECK(code_of([&] { (void)cache.get("key", forbidden(), fetch_policy::if_missing(), impatient); }) ==
-        errc::timed_out);
-  go_on.send();
-  CHECK(other.wait() == 0);
-  CHECK(testing::read_file(place / "mirror") == "content");
+  request_options request;
+  request.on_wait = [&](const std::string&, const owner&) {
+    const auto file = testing::only_file(directory, 'k');
+    auto record = detail::parse_key_record(testing::read_file(file)).value();
+    record.generation = ~std::uint64_t{0};
+    testing::damage(file, detail::format_key_record(record));
+    go_on.send();
+  };
+  CHECK(content_of(cache.get("key", brings("new"), fetch_policy::always(), request)) == "new");
+  CHECK(failing.wait() == 0);
 }
+
+#if defined(LOCKKIT_FAULT_INJECTION)
+TEST_CASE("after a fetch the key stays locked until the mirror stands; a hit holds nothing") {
+  namespace fault = lockkit::platform::fault;
+  testing::scratch_directory place;
+  const auto directory = place / "cache";
+  request_options impatient;
+  impatient.until = deadline();
+  const auto refresh = [&] {
+    return code_of([&] { (void)mirror_cache(directory).get("key", brings("x"), fetch_policy::always(), impatient); });
+  };
+  for (const bool fetches : {true, false}) {
+    signal_pipe reached;
+    signal_pipe resume;
+    child_process mirroring([&] {
+      // Only mirroring clones.
+      fault::arm({.what = fault::action::stop,
+                  .name = "ioctl",
+                  .announce_fd = reached.write_end(),
+                  .resume_fd = resume.read_end()});
+      const auto policy = fetches ? fetch_policy::always() : fetch_policy::if_missing();
+      (void)mirror_cache(directory).fetch_and_mirror("key", place / (fetches ? "1" : "2"), brings("y"), policy);
+      return 0;
+    });
+    reached.receive();
+    CHECK(refresh() == (fetches ? make_error_code(errc::timed_out) : std::error_code()));
+    resume.send();
+    CHECK(mirroring.wait() == 0);
+  }
+  CHECK(testing::read_file(place / "1") == "y");
+  CHECK(testing::read_file(place / "2") == "y");
+}
+#endif

@@ -106,6 +106,17 @@ TEST_CASE("a content that is replaced between a hit's record and its opening giv
   CHECK(hit.go_on() == 0);
 }
 
+TEST_CASE("a repair does not remove what was healed after it had looked") {
+  testing::scratch_directory place;
+  mirror_cache cache(place / "cache");
+  testing::damage(cache.get("key", brings("content")).path(), "CONTENT");
+  // The first lock that a repair takes is the damaged key's.
+  stopped_process repair("flock", 1, [&] { return cache.verify(true).size() == 1 ? 0 : 1; });
+  (void)cache.get("key", brings("content"), fetch_policy::always());
+  CHECK(repair.go_on() == 0);
+  CHECK(content_of(cache.get("key", testing::forbidden())) == "content");
+}
+
 namespace {
 
 /// Removes "a"; reports 'w' when it must wait for a lock (once), 'e' at the end.
