@@ -5,6 +5,8 @@
 /// clock neither shortens nor prolongs a wait; saturating, so that hours::max() means "never" instead of overflowing.
 
 #include <chrono>
+#include <compare>
+#include <type_traits>
 
 namespace lockkit::inline v0 {
 
@@ -29,6 +31,21 @@ class deadline {
     if (seconds(wait) >= seconds(clock::time_point::max() - now)) return never();
     return deadline(now + std::chrono::duration_cast<duration>(wait));
   }
+
+  /// When `point` of any clock comes, if that clock goes on evenly. Beyond what can be represented: never, or passed.
+  template <class Clock, class Duration>
+  [[nodiscard]] static deadline until(std::chrono::time_point<Clock, Duration> point) noexcept {
+    using seconds = std::chrono::duration<long double>;
+    if constexpr (std::is_same_v<Clock, clock>) {
+      if (seconds(point.time_since_epoch()) >= seconds(clock::duration::max())) return never();
+      if (seconds(point.time_since_epoch()) <= seconds(clock::duration::min())) return {};
+      return at(std::chrono::time_point_cast<clock::duration>(point));
+    } else {
+      return after(seconds(point.time_since_epoch()) - seconds(Clock::now().time_since_epoch()));
+    }
+  }
+
+  friend constexpr auto operator<=>(const deadline&, const deadline&) noexcept = default;
 
   [[nodiscard]] constexpr bool is_never() const noexcept { return point_ == clock::time_point::max(); }
   [[nodiscard]] bool expired() const noexcept { return !is_never() && clock::now() >= point_; }

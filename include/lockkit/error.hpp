@@ -25,7 +25,8 @@ enum class errc {
   lock_lost,                 ///< somebody removed or replaced the lock file while it was held
   would_deadlock,            ///< this thread already holds this lock and would wait for itself for ever
   unsupported_filesystem,    ///< this filesystem can't keep the promise that was asked for
-  not_a_lock_file,           ///< the file at the lock's (or guard's) name is somebody's data; left untouched
+  not_a_lock_file,           ///< somebody's data stands at the mutex's or guard's name (the latter under another name,
+                             ///< too); left untouched
   leftover_of_another_user,  ///< sticky directory: only the other user can remove the crashed holder's file
   invalid_name,              ///< a path or key that can't be used: empty, with NUL, "..", reserved, too long
   published_not_durable,     ///< the new content is visible, but the directory could not be synced

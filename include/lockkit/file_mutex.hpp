@@ -10,7 +10,8 @@
 ///   held (own)    would_deadlock¹   false        would_deadlock¹ false               free
 ///   held (other)  waits             false        waits           false               nothing
 ///   shared (other) waits            false        shared          true                nothing
-///   ¹ on the thread that holds it. One object holds at most once, in either mode: use one object per thread to share.
+///   ¹ on the thread that holds it, unless both would share through two objects. One object holds at most once, in either
+///     mode: use one object per thread to share.
 ///
 /// Caveats. Advisory. A steady stream of readers can hold off a writer. Do not delete the file while it is in use:
 /// newcomers would lock a new one (acquisition notices a file deleted before it, not one deleted during the hold).
@@ -19,7 +20,6 @@
 #include <chrono>
 #include <filesystem>
 #include <memory>
-#include <optional>
 #include <stop_token>
 #include <system_error>
 
@@ -30,7 +30,7 @@
 
 namespace lockkit::inline v0 {
 
-/// Threads: as lock_file. Destroying releases.
+/// Threads and moved-from objects: as lock_file. Destroying releases.
 class LOCKKIT_API file_mutex {
  public:
   /// Touches nothing: the path is made absolute and kept. Errors appear when locking.
@@ -66,19 +66,17 @@ class LOCKKIT_API file_mutex {
   template <class Clock, class Duration>
   [[nodiscard]] bool try_lock_until(std::chrono::time_point<Clock, Duration> until) {
     for (;;) {
-      const auto now = Clock::now();
-      const bool over = now >= until;  // compared first: the difference to the earliest time can't be represented
-      if (try_lock_for(over ? Duration::zero() : until - now)) return true;
-      if (over) return false;
+      const deadline wait = deadline::until(until);
+      if (try_lock_until(wait)) return true;
+      if (deadline::until(until).expired()) return false;
     }
   }
   template <class Clock, class Duration>
   [[nodiscard]] bool try_lock_shared_until(std::chrono::time_point<Clock, Duration> until) {
     for (;;) {
-      const auto now = Clock::now();
-      const bool over = now >= until;  // compared first: the difference to the earliest time can't be represented
-      if (try_lock_shared_for(over ? Duration::zero() : until - now)) return true;
-      if (over) return false;
+      const deadline wait = deadline::until(until);
+      if (try_lock_shared_until(wait)) return true;
+      if (deadline::until(until).expired()) return false;
     }
   }
 

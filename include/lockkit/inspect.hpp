@@ -1,5 +1,5 @@
 #pragma once
-/// inspect: who holds a lock file, without disturbing it.
+/// inspect: who holds a lock file (or a file_mutex's file), without disturbing it.
 
 #include <chrono>
 #include <cstdint>
@@ -14,13 +14,13 @@
 namespace lockkit::inline v0 {
 
 enum class lock_state {
-  free,     ///< no lock file
+  free,     ///< no lock file; or a file_mutex's file that nobody holds
   held,     ///< by a lockkit process that lives
   stale,    ///< a crashed lockkit holder's leftover: the next acquisition adopts it at once
   foreign,  ///< not lockkit's: a script's or another library's lock, or a file that happens to be there
 };
 
-/// A snapshot; it can be outdated when it is returned.
+/// A snapshot; it can be outdated when it is returned. After an error it says nothing.
 struct lock_inspection {
   lock_state state = lock_state::free;
   std::optional<owner> holder;        ///< what the record says, if one could be read

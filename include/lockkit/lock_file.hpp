@@ -15,7 +15,7 @@
 /// Caveats. Advisory: excludes those who ask. Never `rm` both the lock file and its guard: newcomers could enter.
 /// A script that deletes "stale" lock files by name can delete a live one; lockkit's own processes stay excluded even
 /// then, and unlock() reports it through lost(). A forked child owns nothing: unlock() and the destructor do nothing
-/// there. Meets Cpp17TimedLockable: works with std::scoped_lock, std::unique_lock and std::lock.
+/// there; but while a child lives that was forked during a hold, a parent that is killed still counts as holding. Meets Cpp17TimedLockable: works with std::scoped_lock, std::unique_lock and std::lock.
 
 #include <chrono>
 #include <filesystem>
@@ -41,8 +41,10 @@ enum class verify_result {
   lost,      ///< somebody else's file stands there, or the guard was replaced: stop, somebody else may be in
 };
 
-/// May be used from several threads (they exclude each other); constructing, moving and destroying may not overlap
-/// with any other use. A kept object is several times faster than one made for each lock. Destroying releases.
+/// May be used from several threads (they exclude each other; on_wait may then be called by several at once);
+/// constructing, moving and destroying may not overlap with any other use. A kept object is several times faster than one
+/// made for each lock, and keeps one descriptor open. Destroying releases. Of a moved-from object only owns_lock(),
+/// unlock(), lost(), left_behind(), token() and destroying may be called, and assigning to it.
 class LOCKKIT_API lock_file {
  public:
   /// Touches nothing: the path is made absolute and kept. Errors appear when locking.
@@ -67,14 +69,13 @@ class LOCKKIT_API lock_file {
   [[nodiscard]] bool try_lock_for(std::chrono::duration<Rep, Period> wait) {
     return try_lock_until(deadline::after(wait));
   }
-  /// Any clock: other clocks are read again after each wait, and a wait on them ends when they say so.
+  /// Any clock: waits for as long as is left when the call begins, and again if by then that clock is not there yet.
   template <class Clock, class Duration>
   [[nodiscard]] bool try_lock_until(std::chrono::time_point<Clock, Duration> until) {
     for (;;) {
-      const auto now = Clock::now();
-      const bool over = now >= until;  // compared first: the difference to the earliest time can't be represented
-      if (try_lock_for(over ? Duration::zero() : until - now)) return true;
-      if (over) return false;
+      const deadline wait = deadline::until(until);
+      if (try_lock_until(wait)) return true;
+      if (deadline::until(until).expired()) return false;
     }
   }
 
@@ -83,8 +84,11 @@ class LOCKKIT_API lock_file {
   void unlock() noexcept;
 
   [[nodiscard]] bool owns_lock() const noexcept;
-  /// Whether the last unlock() or verify() found the lock file gone or replaced. Cleared by the next acquisition.
+  /// Whether since the last acquisition unlock() found the lock file gone or replaced, or verify() answered `lost`.
   [[nodiscard]] bool lost() const noexcept;
+  /// Whether the last unlock() could not remove the lock file (its directory became read-only, the process gave up its
+  /// privileges). lockkit's next holder takes it over; scripts see it as held until then.
+  [[nodiscard]] bool left_behind() const noexcept;
   /// Looks whether the lock file is still ours, and puts it back if it was removed. errc::not_held if not held.
   [[nodiscard]] verify_result verify();
   [[nodiscard]] verify_result verify(std::error_code& ec);

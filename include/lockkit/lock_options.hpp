@@ -42,16 +42,20 @@ struct lock_options {
 /// Thrown by lock() when the lock was not had in time. what() names path, holder and how long it was waited for.
 class LOCKKIT_API lock_timeout : public error {
  public:
-  lock_timeout(std::filesystem::path path, lockkit::owner holder, std::chrono::nanoseconds waited);
+  lock_timeout(std::filesystem::path path, lockkit::owner holder, std::chrono::nanoseconds waited,
+               bool foreign = false);
   ~lock_timeout() override;
   lock_timeout(const lock_timeout&) = default;
   lock_timeout& operator=(const lock_timeout&) = default;
 
   /// The holder when the wait ended, as far as its record says.
   [[nodiscard]] const owner& holder() const noexcept { return holder_; }
+  /// Held by something that is not lockkit.
+  [[nodiscard]] bool foreign() const noexcept { return foreign_; }
 
  private:
   owner holder_;
+  bool foreign_;
 };
 
 }  // namespace lockkit::inline v0

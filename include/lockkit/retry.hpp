@@ -18,7 +18,7 @@ namespace lockkit::inline v0 {
 /// How often and how long. Stops at whichever limit comes first.
 struct retry_policy {
   unsigned attempts = 5;                                      ///< at the most, the first one included; 0 counts as 1
-  deadline until = deadline::never();                         ///< no new attempt after this
+  deadline until = deadline::never();                         ///< pauses end then, and one last attempt is made
   backoff_policy pauses{};                                    ///< between attempts
   bool (*transient)(const std::error_code&) = &is_transient;  ///< which errors are worth another attempt
 };

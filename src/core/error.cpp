@@ -4,6 +4,7 @@
 
 #include <lockkit/error.hpp>
 
+#include "printable.hpp"
 #include "throw_error.hpp"
 
 namespace lockkit::inline v0 {
@@ -32,7 +33,8 @@ constexpr std::array rows = {
         "a crashed holder's lock file belongs to another user, and this sticky directory lets only them remove it",
         "ask that user to remove it, or use a directory without the sticky bit"},
     row{errc::invalid_name, std::errc::invalid_argument, "this name can't be used",
-        "give a name that is not empty, '.' or '..', has no NUL byte, and is no longer than the filesystem allows"},
+        "give a name that is not empty, '.' or '..', has no NUL byte, and is no longer than the filesystem allows; "
+        "names like '.x.guard' belong to the lock 'x'"},
     row{errc::published_not_durable, std::errc::io_error,
         "the new content is visible, but syncing its directory failed",
         "check the disk; a power cut may bring the old content back"},
@@ -86,8 +88,9 @@ std::string_view system_advice(const std::error_code& code) noexcept {
 
 std::string compose(const std::string& operation, const std::filesystem::path& path, const std::error_code& code,
                     const std::string& detail) {
-  std::string text = fmt::format("lockkit: cannot {} '{}': {}", operation, path.native(), code.message());
-  if (!detail.empty()) text += fmt::format(" ({})", detail);
+  std::string text =
+      fmt::format("lockkit: cannot {} '{}': {}", operation, detail::printable(path.native()), code.message());
+  if (!detail.empty()) text += fmt::format(" ({})", detail::printable(detail));
   if (const std::string_view advice = advice_for(code); !advice.empty()) text += fmt::format("; {}", advice);
   return text;
 }
@@ -95,7 +98,7 @@ std::string compose(const std::string& operation, const std::filesystem::path& p
 }  // namespace
 
 const std::error_category& lockkit_category() noexcept {
-  static const category instance;
+  static const category& instance = *new category;  // never destroyed: codes are compared until the very end
   return instance;
 }
 
@@ -121,8 +124,9 @@ error::~error() = default;
 
 namespace lockkit::detail {
 
-void throw_error(const char* operation, const std::filesystem::path& path, const std::error_code& ec) {
-  throw error(operation, path, ec);
+void throw_error(const char* operation, const std::filesystem::path& path, const std::error_code& ec,
+                 std::string more) {
+  throw error(operation, path, ec, std::move(more));
 }
 
 }  // namespace lockkit::detail

@@ -3,11 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
 #include <charconv>
 
 #include <lockkit/owner.hpp>
 
+#include "core/per_process.hpp"
+#include "core/printable.hpp"
 #include "platform/file.hpp"
 #include "platform/process.hpp"
 
@@ -62,19 +63,8 @@ liveness probe_by_start_time(const owner& process) {
 }  // namespace
 
 owner current_process() {
-  // No mutex: a child forked while another thread held it would hang. What is replaced after a fork is left in place,
-  // since a thread may still be reading it.
-  struct identity {
-    std::uint64_t generation;
-    owner self;
-  };
-  static std::atomic<const identity*> cached{nullptr};
-  const identity* found = cached.load(std::memory_order_acquire);
-  if (found == nullptr || found->generation != platform::process_generation()) {
-    found = new identity{platform::process_generation(), identify()};
-    cached.store(found, std::memory_order_release);
-  }
-  return found->self;
+  static detail::per_process<owner> self;
+  return self.get(identify);
 }
 
 liveness probe(const owner& process) {
@@ -92,8 +82,9 @@ liveness probe(const owner& process) {
 std::string owner::describe() const {
   std::string text = pid > 0 ? fmt::format("pid {}", pid) : std::string("an unknown process");
   if (!host.empty()) text += fmt::format(" on host {}", host);
-  if (!command.empty())
-    text += label.empty() ? fmt::format(" ({})", command) : fmt::format(" ({}, {})", command, label);
+  if (!command.empty() && !label.empty()) text += fmt::format(" ({}, {})", command, label);
+  if (!command.empty() && label.empty()) text += fmt::format(" ({})", command);
+  text = detail::printable(text);
   if (since.time_since_epoch().count() > 0) {
     const auto held = std::chrono::system_clock::now() - since;
     text += fmt::format(", for {:.1f} s", std::max(0.0, std::chrono::duration<double>(held).count()));

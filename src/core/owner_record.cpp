@@ -73,12 +73,19 @@ bool is_hex32(std::string_view text) noexcept {
   return text.size() == 32 && text.find_first_not_of(digits) == std::string_view::npos;
 }
 
-/// Two lines of graphic ASCII and spaces, nothing else.
+/// Two lines of graphic ASCII and spaces, nothing else but the word.
 bool has_shape(std::string_view bytes) noexcept {
   if (bytes.size() != record_size || bytes[10] != '\n' || bytes.back() != '\n') return false;
   const auto plain = [](char c) { return c == ' ' || is_graphic(c); };
   return std::ranges::all_of(bytes.substr(0, 10), plain) &&
-         std::ranges::all_of(bytes.substr(11, record_size - 12), plain);
+         std::ranges::all_of(bytes.substr(11, word_offset - 11), plain);
+}
+
+std::optional<record_kind> parse_kind(std::string_view line) noexcept {
+  const std::string_view kind = field(line, " k=");
+  if (kind == "flock") return record_kind::lock_file;
+  if (kind == "mutex") return record_kind::mutex;
+  return std::nullopt;
 }
 
 std::uint32_t word_letters(std::uint64_t fence) noexcept {
@@ -100,7 +107,7 @@ std::optional<owner> parse_identity(std::string_view line) {
   const auto fence = parse_number<std::uint64_t>(field(line, fence_key));
   const auto since = parse_number<std::int64_t>(field(line, time_key));
   const std::string_view boot = field(line, " b=");
-  if (!ns || !start || !pidfd || !fence || !since || !is_hex32(boot) || field(line, " k=") != "flock") return {};
+  if (!ns || !start || !pidfd || !fence || !since || !is_hex32(boot) || !parse_kind(line)) return {};
   who.boot_id = boot;
   who.pid_namespace = *ns;
   who.start_time = *start;
@@ -125,8 +132,8 @@ void overwrite_number(char* first, std::size_t width, std::uint64_t value) noexc
 
 }  // namespace
 
-reusable_record::reusable_record(const owner& who)
-    : bytes_(format_record(who)),
+reusable_record::reusable_record(const owner& who, record_kind kind)
+    : bytes_(format_record(who, kind)),
       fence_at_(value_position(bytes_, fence_key)),
       time_at_(value_position(bytes_, time_key)) {}
 
@@ -137,13 +144,13 @@ void reusable_record::stamp(fencing_token token, std::uint64_t wall_ms) noexcept
   std::memcpy(bytes_.data() + word_offset, &word, sizeof word);
 }
 
-record_bytes format_record(const owner& who) {
+record_bytes format_record(const owner& who, record_kind kind) {
   std::string text = fmt::format("{:<10}\n", who.pid);
   append_escaped(text, who.host, 11 + 64);
   const auto since = std::chrono::floor<std::chrono::milliseconds>(who.since.time_since_epoch()).count();
-  text += fmt::format("{}k=flock b={:0>32} ns={} start={} pf={} fence={:020} t={:013}", mark, who.boot_id,
-                      who.pid_namespace, who.start_time, who.pidfd_inode, who.token.value,
-                      std::max<std::int64_t>(since, 0));
+  text += fmt::format("{}k={} b={:0>32} ns={} start={} pf={} fence={:020} t={:013}", mark,
+                      kind == record_kind::lock_file ? "flock" : "mutex", who.boot_id, who.pid_namespace,
+                      who.start_time, who.pidfd_inode, who.token.value, std::max<std::int64_t>(since, 0));
   if (text.size() + 4 < word_key) {
     text += " c=";
     append_escaped(text, who.command, word_key);
@@ -174,6 +181,14 @@ std::optional<owner> parse_record(std::string_view bytes) {
   who->pid = *pid;
   who->host = unescape(line.substr(0, host_end));
   return who;
+}
+
+record_kind kind_of(std::string_view record) noexcept {
+  return parse_kind(record.substr(0, word_key)).value_or(record_kind::lock_file);
+}
+
+bool is_blank(std::string_view bytes) noexcept {
+  return bytes.find_first_not_of('\0') == std::string_view::npos;
 }
 
 bool has_record_mark(std::string_view bytes) noexcept {

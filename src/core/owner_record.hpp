@@ -10,9 +10,11 @@
 ///     breaks or renames our lock. Never a third line: filelock would compare it as a start token.
 ///  3. Always 256 bytes, written in one pwrite: a reader that races with a rewrite still sees two whole lines.
 ///  4. The word that waiters sleep on lies at byte 244, aligned, inside the second line: four letters a..p, which each
-///     wake-up advances by one and each acquisition writes anew.
+///     acquisition writes anew. Each wake-up adds one to it; after many, its bytes need not be letters any more.
 ///  5. Values hold graphic ASCII only; other bytes are written as %XX. Length is bounded by shortening command, label,
 ///     and host, never the identity.
+///  6. `k=` says what the record stands for: `flock`, a lock file, which exists only while it is held or after a crash;
+///     `mutex`, a file that stays. Only the former is ever taken away.
 /// The parser accepts any bytes: what is not exactly such a record is none, and at most `pid\n` or `pid\nhost\n` is
 /// read from other programs' files.
 
@@ -33,13 +35,16 @@ inline constexpr std::size_t record_size = 256;
 inline constexpr std::size_t word_offset = 244;
 using record_bytes = std::array<char, record_size>;
 
-[[nodiscard]] LOCKKIT_PRIVATE_API record_bytes format_record(const owner& who);
+enum class record_kind { lock_file, mutex };
+
+[[nodiscard]] LOCKKIT_PRIVATE_API record_bytes format_record(const owner& who,
+                                                             record_kind kind = record_kind::lock_file);
 
 /// One owner's record, written again at each acquisition: only token, time and word change, in place.
 class LOCKKIT_PRIVATE_API reusable_record {
  public:
   reusable_record() = default;
-  explicit reusable_record(const owner& who);
+  reusable_record(const owner& who, record_kind kind);
   void stamp(fencing_token token, std::uint64_t wall_ms) noexcept;
   [[nodiscard]] const record_bytes& bytes() const noexcept { return bytes_; }
 
@@ -49,8 +54,12 @@ class LOCKKIT_PRIVATE_API reusable_record {
   std::size_t time_at_ = 0;
 };
 
-/// A whole lockkit record.
+/// A whole lockkit record, of either kind.
 [[nodiscard]] LOCKKIT_PRIVATE_API std::optional<owner> parse_record(std::string_view bytes);
+/// What a whole record stands for.
+[[nodiscard]] LOCKKIT_PRIVATE_API record_kind kind_of(std::string_view record) noexcept;
+/// Nothing was ever written there: no bytes, or the zeros that a power cut can leave.
+[[nodiscard]] LOCKKIT_PRIVATE_API bool is_blank(std::string_view bytes) noexcept;
 /// Whether the bytes carry lockkit's mark, even in a record that is damaged otherwise.
 [[nodiscard]] LOCKKIT_PRIVATE_API bool has_record_mark(std::string_view bytes) noexcept;
 /// Another program's file: `pid` and perhaps `host`, each on its line. PIDs outside 1..2^31-1 are refused.

@@ -2,6 +2,7 @@
 /// From the error_code form of a function to its throwing form.
 
 #include <filesystem>
+#include <string>
 #include <system_error>
 
 #include "platform/private_api.hpp"
@@ -9,7 +10,7 @@
 namespace lockkit::detail {
 
 [[noreturn]] LOCKKIT_PRIVATE_API void throw_error(const char* operation, const std::filesystem::path& path,
-                                                  const std::error_code& ec);
+                                                  const std::error_code& ec, std::string more = {});
 
 /// Runs `call(ec)`, throws lockkit::error if it leaves a code.
 template <class Call>

@@ -4,15 +4,17 @@
 /// 2. Take the kernel's lock, shared or exclusive, with the caller's deadline (kernel_lock.hpp).
 /// 3. Then compare the name with the inode: the file may have been deleted or replaced while we waited, and newcomers
 ///    would lock another one. If it is not the same: unlock, wake, start again at 1.
-/// 4. An exclusive holder writes its record, for those who wait and for the token. Sharers write nothing: there may be
-///    many, and readers may hold the file open read-only one day.
+/// 4. An exclusive holder writes its record, for those who wait and for the token; only over a record or over nothing:
+///    somebody may have put data there since rule 1. Sharers write nothing: there may be many.
 /// 5. Release unlocks and wakes; the file stays. A forked child owns nothing, as in lock_file.
 #include <lockkit/file_mutex.hpp>
 
+#include <errno.h>
 #include <fcntl.h>
 
 #include "core/throw_error.hpp"
 #include "guard.hpp"
+#include "kernel_holders.hpp"
 #include "lock_names.hpp"
 #include "object_gate.hpp"
 #include "platform/fault.hpp"
@@ -25,12 +27,19 @@ using platform::lock_mode;
 
 struct file_mutex::impl {
   impl(const std::filesystem::path& given_path, lock_options given)
-      : path(detail::name_mutex(given_path, name_error)), options(std::move(given)), stamp_(options.label) {}
+      : path(detail::name_mutex(given_path, name_error)),
+        options(std::move(given)),
+        stamp_(options.label, detail::record_kind::mutex) {}
 
   [[nodiscard]] bool acquire(lock_mode mode, deadline until, std::stop_token stop, std::error_code& ec);
   void acquire_or_throw(lock_mode mode);
   void release() noexcept;
   [[nodiscard]] bool is_held() const noexcept { return held_ && process_.is_ours(); }
+  /// The object was moved, perhaps to another thread: who would wait for whom is no longer known.
+  void forget_thread() noexcept {
+    if (note_) note_->held = false;
+    gate_.forget_thread();
+  }
 
   std::error_code name_error;
   std::filesystem::path path;
@@ -43,6 +52,7 @@ struct file_mutex::impl {
   [[nodiscard]] bool acquire_in_gate(lock_mode mode, wait_terms& terms, std::error_code& ec);
   void open(std::error_code& ec);
   [[nodiscard]] bool is_named() const noexcept;
+  void stamp(std::error_code& ec);
 
   detail::object_gate gate_;
   detail::guard guard_;
@@ -63,7 +73,7 @@ void file_mutex::impl::start_anew_after_fork() noexcept {
 void file_mutex::impl::notify() {
   if (!options.on_wait) return;
   bool foreign = false;
-  const owner holder = detail::read_owner(path.c_str(), foreign);
+  const owner holder = detail::find_mutex_holder(path.c_str(), foreign);
   options.on_wait({path, holder, foreign});
 }
 
@@ -91,7 +101,8 @@ bool file_mutex::impl::acquire(lock_mode mode, deadline until, std::stop_token s
 void file_mutex::impl::open(std::error_code& ec) {
   guard_.open(path, options, ec);
   if (ec || guard_.facts().size == 0) return;
-  if (!detail::has_record_mark(detail::read_record(guard_.fd(), ec).text()) && !ec) ec = errc::not_a_lock_file;
+  const detail::record_view found = detail::read_record(guard_.fd(), ec);
+  if (!ec && !detail::has_record_mark(found.text()) && !detail::is_blank(found.text())) ec = errc::not_a_lock_file;
 }
 
 bool file_mutex::impl::is_named() const noexcept {
@@ -104,12 +115,13 @@ bool file_mutex::impl::acquire_in_gate(lock_mode mode, wait_terms& terms, std::e
   for (;;) {
     if (!guard_.is_open()) open(ec);
     const platform::inode_facts& inode = guard_.facts();
-    if (!ec && terms.until().is_never() && detail::this_thread_holds(inode.device, inode.inode)) {
+    if (!ec && terms.until().is_never() && detail::would_wait_for_itself(inode.device, inode.inode, mode)) {
       ec = errc::would_deadlock;
       return false;
     }
     if (ec || !guard_.acquire(mode, terms, ec)) {
       if (ec) guard_.close();
+      if (ec.value() == ESTALE && !terms.over()) continue;  // vanished on its server
       return false;
     }
     platform::fault::point("file_mutex.locked");
@@ -117,10 +129,23 @@ bool file_mutex::impl::acquire_in_gate(lock_mode mode, wait_terms& terms, std::e
     guard_.release();
     guard_.close();
   }
-  token.store(mode == lock_mode::exclusive ? stamp_.write(guard_.fd(), ec).value : 0, std::memory_order_release);
-  if (ec) guard_.release();
-  if (!ec) detail::note_hold(note_, guard_.facts().device, guard_.facts().inode);
+  if (mode == lock_mode::exclusive) stamp(ec);
+  if (!ec) detail::note_hold(note_, guard_.facts().device, guard_.facts().inode, mode);
   return !ec;
+}
+
+/// Rule 4. Locked; on failure not any more.
+void file_mutex::impl::stamp(std::error_code& ec) {
+  try {
+    token = stamp_.write(guard_.fd(), ec).value;
+  } catch (...) {
+    guard_.release();
+    throw;
+  }
+  if (!ec) return;
+  token = 0;
+  guard_.release();
+  guard_.close();
 }
 
 void file_mutex::impl::acquire_or_throw(lock_mode mode) {
@@ -129,7 +154,8 @@ void file_mutex::impl::acquire_or_throw(lock_mode mode) {
       detail::throwing("lock", path, [&](std::error_code& ec) { return acquire(mode, until, {}, ec); });
   if (acquired) return;
   bool foreign = false;
-  throw lock_timeout(path, detail::read_owner(path.c_str(), foreign), detail::time_waited(until, options.timeout));
+  owner holder = detail::find_mutex_holder(path.c_str(), foreign);
+  throw lock_timeout(path, std::move(holder), detail::time_waited(until, options.timeout), foreign);
 }
 
 void file_mutex::impl::release() noexcept {
@@ -147,7 +173,9 @@ file_mutex::~file_mutex() {
   if (impl_) impl_->release();
 }
 
-file_mutex::file_mutex(file_mutex&& other) noexcept = default;
+file_mutex::file_mutex(file_mutex&& other) noexcept : impl_(std::move(other.impl_)) {
+  if (impl_) impl_->forget_thread();
+}
 
 file_mutex& file_mutex::operator=(file_mutex&& other) noexcept {
   file_mutex(std::move(other)).impl_.swap(impl_);
@@ -203,11 +231,11 @@ void file_mutex::lock_shared() {
 }
 
 void file_mutex::unlock() noexcept {
-  impl_->release();
+  if (impl_) impl_->release();
 }
 
 bool file_mutex::owns_lock() const noexcept {
-  return impl_->is_held();
+  return impl_ && impl_->is_held();
 }
 
 fencing_token file_mutex::token() const noexcept {

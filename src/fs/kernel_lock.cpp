@@ -14,7 +14,7 @@ namespace lockkit::detail {
 using platform::lock_mode;
 
 void wait_terms::begin() {
-  if (began_ != std::chrono::steady_clock::time_point()) return;
+  if (has_begun()) return;
   began_ = std::chrono::steady_clock::now();
   if (notice) notice();
 }
@@ -43,12 +43,13 @@ bool kernel_lock::acquire(lock_mode mode, wait_terms& terms, std::error_code& ec
   if (try_acquire(mode, ec)) return true;
   if (ec || terms.over()) return false;
   terms.begin();
-  platform::set_presence(fd_, ec);
+  // Not on a server: where flock is made of record locks, waiters' marks would exclude each other.
+  if (wakes_) platform::set_presence(fd_, ec);
   if (ec) wakes_ = false;  // nobody will see us: nap
   platform::fault::point("kernel_lock.present");
   const bool acquired = wait(mode, terms, ec);
-  platform::clear_presence(fd_);
-  if (acquired && mode == lock_mode::shared && platform::others_present(fd_)) wake(INT_MAX);
+  if (wakes_) platform::clear_presence(fd_);
+  if (acquired && wakes_ && mode == lock_mode::shared && platform::others_present(fd_)) wake(INT_MAX);
   return acquired;
 }
 

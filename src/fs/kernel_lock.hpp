@@ -41,6 +41,7 @@ class wait_terms {
   [[nodiscard]] deadline until() const noexcept { return until_; }
   /// Says that a wait begins, the first time.
   void begin();
+  [[nodiscard]] bool has_begun() const noexcept { return began_ != std::chrono::steady_clock::time_point(); }
   /// Until when to sleep now: rule 4's slice, at most `longest`.
   [[nodiscard]] deadline slice(std::chrono::nanoseconds longest = std::chrono::milliseconds(50)) const noexcept;
 

@@ -5,8 +5,7 @@
 ///     data may have been linked to that name, and rule 3 writes into it.
 ///  3. Take the kernel's lock on G, with the caller's deadline (kernel_lock.hpp), then write the whole record: before P
 ///     can be seen, so that P never stands without a valid record; whole, so that damage by others heals.
-///  4. Plant: link G's descriptor to P. EEXIST is exclusive creation's. By descriptor, not by name: G can't be swapped
-///  in
+///  4. Plant: link G's descriptor to P. EEXIST is exclusive creation's. By descriptor, not by name: G can't be swapped in
 ///     between. ENOENT while G has no name left: it was unlinked; start again at 1 with the G that stands there now.
 ///  5. P exists and is G's inode: a crashed predecessor's. Only the holder of G's lock makes that link, and an open
 ///     descriptor keeps the inode's number from being reused: P is ours already.
@@ -17,7 +16,7 @@
 ///  7. P is another inode with a lockkit record (G was deleted, a crashed plant by rule 6): lock that inode, compare it
 ///     with the name, then unlink it and plant again. Lock, comparison and record each carry weight (plant.cpp).
 ///  8. P is anything else: a script's or another library's lock. Keep G's lock, so that others queue up behind it; wait
-///     for P to change; try again. Never broken.
+///     for P to change; try again. Never broken. The caller's notice comes before that queue is formed: it may block.
 ///  9. A forked child shares G's description and so its kernel lock: it must not use it. It closes and opens anew.
 /// 10. Release: only if P is still ours, unlink it, then unlock G, then wake one waiter. Unlocking first would let the
 ///     next holder plant a P that we then delete; not comparing would delete a file that somebody put there.
@@ -26,6 +25,7 @@
 ///     entered, since G's lock is held. G or P replaced: lost. It removes nothing.
 #include <lockkit/lock_file.hpp>
 
+#include <errno.h>
 #include <fcntl.h>
 
 #include <lockkit/backoff.hpp>
@@ -43,14 +43,26 @@ using detail::plant_state;
 using detail::wait_terms;
 using platform::lock_mode;
 
+namespace {
+
+/// The guard vanished on its server: it is opened anew.
+bool is_stale(const std::error_code& ec) noexcept {
+  return ec.value() == ESTALE && ec.category() == std::system_category();
+}
+
+}  // namespace
+
 lock_file::impl::impl(const std::filesystem::path& path, lock_options given)
-    : names(detail::name_lock(path, name_error)), options(std::move(given)), stamp_(options.label) {}
+    : names(detail::name_lock(path, name_error)),
+      options(std::move(given)),
+      stamp_(options.label, detail::record_kind::lock_file) {}
 
 void lock_file::impl::start_anew_after_fork() noexcept {
   process_.renew([this] {
     held_ = false;
     planted_.forget();
     guard_.close();
+    names_gate_.reset();
     gate_.reset();
   });
 }
@@ -83,24 +95,38 @@ bool lock_file::impl::acquire(wait_terms& terms, std::error_code& ec) {
 
 bool lock_file::impl::acquire_in_gate(wait_terms& terms, std::error_code& ec) {
   for (;;) {
-    if (!lock_guard(terms, ec)) return false;
-    detail::plant_state state = plant_state::foreign;
-    try {
-      state = plant_or_wait(terms, ec);
-    } catch (...) {
-      guard_.release();
-      throw;
+    if (!lock_guard(terms, ec)) {
+      if (!is_stale(ec) || terms.over()) return false;
+      guard_.close();
+      continue;
     }
+    const plant_state state = plant_or_release(terms, ec);
     if (state == plant_state::held && !ec) break;
-    guard_.release();
-    if (ec || state == plant_state::foreign) return false;
-    guard_.close();
+    if (state == plant_state::restart || is_stale(ec)) guard_.close();
+    if (ec && (!is_stale(ec) || terms.over())) return false;
+    if (ec || state == plant_state::restart) continue;
+    if (terms.has_begun() || terms.over()) return false;
+    terms.begin();  // the caller's notice may block: not while others queue up behind the guard; then once more
   }
-  detail::note_hold(note_, guard_.facts().device, guard_.facts().inode);
+  detail::note_hold(note_, guard_.facts().device, guard_.facts().inode, lock_mode::exclusive);
   // Release order: the default one costs a locked instruction, and nobody compares these with one another.
   lost_.store(false, std::memory_order_release);
+  left_behind_.store(false, std::memory_order_release);
   held_.store(true, std::memory_order_release);
   return true;
+}
+
+/// Unlocks and wakes unless P is ours.
+plant_state lock_file::impl::plant_or_release(wait_terms& terms, std::error_code& ec) {
+  plant_state state = plant_state::foreign;
+  try {
+    state = plant_or_wait(terms, ec);
+  } catch (...) {
+    guard_.release();
+    throw;
+  }
+  if (state != plant_state::held || ec) guard_.release();
+  return state;
 }
 
 bool lock_file::impl::lock_guard(wait_terms& terms, std::error_code& ec) {
@@ -113,13 +139,11 @@ bool lock_file::impl::lock_guard(wait_terms& terms, std::error_code& ec) {
     }
   }
   const platform::inode_facts& inode = guard_.facts();
-  if (terms.until().is_never() && detail::this_thread_holds(inode.device, inode.inode)) {
+  if (terms.until().is_never() && detail::would_wait_for_itself(inode.device, inode.inode, lock_mode::exclusive)) {
     ec = errc::would_deadlock;
     return false;
   }
-  if (guard_.acquire(lock_mode::exclusive, terms, ec)) return true;
-  if (ec.value() == ESTALE) guard_.close();  // vanished on its server: opened anew next time
-  return false;
+  return guard_.acquire(lock_mode::exclusive, terms, ec);
 }
 
 /// Rule 2.
@@ -144,8 +168,7 @@ plant_state lock_file::impl::plant_or_wait(wait_terms& terms, std::error_code& e
   if (ec) return plant_state::held;
   platform::fault::point("lock_file.stamped");
   plant_state state = try_plant(ec);
-  while (state == plant_state::foreign && !ec && !terms.over()) {
-    terms.begin();
+  while (state == plant_state::foreign && !ec && terms.has_begun() && !terms.over()) {
     std::error_code unwatched;
     platform::path_watch watch(names.path.c_str(), unwatched);
     state = try_plant(ec);  // it may have gone before it was watched
@@ -162,29 +185,63 @@ plant_state lock_file::impl::plant_or_wait(wait_terms& terms, std::error_code& e
 }
 
 void lock_file::impl::release() noexcept {
-  if (!is_held() || !held_.exchange(false)) return;  // of two threads that release, one does
-  token_.store(0, std::memory_order_release);
-  if (note_) note_->held.store(false, std::memory_order_release);
-  if (!planted_.remove(names)) lost_ = true;
-  platform::fault::point("lock_file.removed");
-  guard_.release();
-  gate_.leave();
+  if (!is_held()) return;
+  wait_terms always(deadline::never(), {});
+  std::error_code ec;
+  static_cast<void>(names_gate_.enter(always, ec));
+  const bool mine = held_.exchange(false);  // of two threads that release, one does
+  if (mine) {
+    token_.store(0, std::memory_order_release);
+    if (note_) note_->held.store(false, std::memory_order_release);
+    const detail::removal removed = planted_.remove(names);
+    if (removed == detail::removal::was_not_ours) lost_ = true;
+    if (removed == detail::removal::refused) left_behind_ = true;
+    platform::fault::point("lock_file.removed");
+    guard_.release();
+  }
+  names_gate_.leave();
+  if (mine) gate_.leave();
 }
 
 verify_result lock_file::impl::verify(std::error_code& ec) {
   ec.clear();
-  if (!is_held()) {
+  start_anew_after_fork();
+  wait_terms always(deadline::never(), {});
+  if (!names_gate_.enter(always, ec)) return verify_result::lost;
+  verify_result result = verify_result::lost;
+  if (is_held()) {
+    result = look_and_restore(ec);
+    if (result == verify_result::lost) lost_ = true;
+  } else {
     ec = errc::not_held;
-    return verify_result::lost;
   }
+  names_gate_.leave();
+  return result;
+}
+
+/// Rule 11.
+verify_result lock_file::impl::look_and_restore(std::error_code& ec) try {
   const platform::inode_facts guard_name = platform::facts_at(AT_FDCWD, names.guard.c_str(), ec);
   const bool guarded = !ec && platform::same_inode(guard_name, guard_.facts());
   ec.clear();
   bool absent = false;
   if (guarded && planted_.stands(names, absent)) return verify_result::held;
   if (guarded && absent && try_plant(ec) == plant_state::held && !ec) return verify_result::restored;
-  lost_ = true;
   return verify_result::lost;
+} catch (const std::bad_alloc&) {
+  ec = std::make_error_code(std::errc::not_enough_memory);
+  return verify_result::lost;
+}
+
+void lock_file::impl::forget_thread() noexcept {
+  if (note_) note_->held = false;
+  gate_.forget_thread();
+}
+
+std::string lock_file::impl::explain(const std::error_code& ec) const {
+  const bool about_files = ec == errc::not_a_lock_file || ec == std::errc::permission_denied ||
+                           ec == std::errc::operation_not_permitted || ec == std::errc::is_a_directory;
+  return about_files ? "its guard is '" + names.guard.string() + "'" : std::string();
 }
 
 owner lock_file::impl::find_holder(bool& foreign) const {
@@ -203,7 +260,9 @@ lock_file::~lock_file() {
   if (impl_) impl_->release();
 }
 
-lock_file::lock_file(lock_file&& other) noexcept = default;
+lock_file::lock_file(lock_file&& other) noexcept : impl_(std::move(other.impl_)) {
+  if (impl_) impl_->forget_thread();
+}
 
 lock_file& lock_file::operator=(lock_file&& other) noexcept {
   lock_file(std::move(other)).impl_.swap(impl_);  // what we held is released with the temporary
@@ -220,7 +279,10 @@ bool lock_file::try_lock_until(deadline until, std::error_code& ec) {
 }
 
 bool lock_file::try_lock_until(deadline until) {
-  return detail::throwing("lock", path(), [&](std::error_code& ec) { return try_lock_until(until, ec); });
+  std::error_code ec;
+  const bool acquired = try_lock_until(until, ec);
+  if (ec) detail::throw_error("lock", path(), ec, impl_->explain(ec));
+  return acquired;
 }
 
 bool lock_file::try_lock(std::error_code& ec) {
@@ -235,19 +297,24 @@ void lock_file::lock() {
   const deadline until = deadline::after(impl_->options.timeout);
   if (try_lock_until(until)) return;
   bool foreign = false;
-  throw lock_timeout(path(), impl_->find_holder(foreign), detail::time_waited(until, impl_->options.timeout));
+  owner holder = impl_->find_holder(foreign);
+  throw lock_timeout(path(), std::move(holder), detail::time_waited(until, impl_->options.timeout), foreign);
 }
 
 void lock_file::unlock() noexcept {
-  impl_->release();
+  if (impl_) impl_->release();
 }
 
 bool lock_file::owns_lock() const noexcept {
-  return impl_->is_held();
+  return impl_ && impl_->is_held();
 }
 
 bool lock_file::lost() const noexcept {
-  return impl_->lost_;
+  return impl_ && impl_->lost_;
+}
+
+bool lock_file::left_behind() const noexcept {
+  return impl_ && impl_->left_behind_;
 }
 
 verify_result lock_file::verify(std::error_code& ec) {

@@ -16,6 +16,10 @@ struct lock_file::impl {
   [[nodiscard]] bool acquire(detail::wait_terms& terms, std::error_code& ec);
   void release() noexcept;
   [[nodiscard]] bool is_held() const noexcept;
+  /// The object was moved, perhaps to another thread: who would wait for whom is no longer known.
+  void forget_thread() noexcept;
+  /// What a message about a failure should add.
+  [[nodiscard]] std::string explain(const std::error_code& ec) const;
   [[nodiscard]] verify_result verify(std::error_code& ec);
   /// Whoever stands in the way, for messages.
   [[nodiscard]] owner find_holder(bool& foreign) const;
@@ -27,15 +31,16 @@ struct lock_file::impl {
 
  private:
   void start_anew_after_fork() noexcept;
-  [[nodiscard]] bool enter(detail::wait_terms& terms, std::error_code& ec);
   [[nodiscard]] bool acquire_in_gate(detail::wait_terms& terms, std::error_code& ec);
   [[nodiscard]] bool lock_guard(detail::wait_terms& terms, std::error_code& ec);
+  [[nodiscard]] detail::plant_state plant_or_release(detail::wait_terms& terms, std::error_code& ec);
   [[nodiscard]] detail::plant_state plant_or_wait(detail::wait_terms& terms, std::error_code& ec);
   [[nodiscard]] detail::plant_state try_plant(std::error_code& ec);
   void check_guard(std::error_code& ec) noexcept;
-  void restart() noexcept;
+  [[nodiscard]] verify_result look_and_restore(std::error_code& ec);
 
   detail::object_gate gate_;
+  detail::object_gate names_gate_;  // for the names P and G, inside gate_: verify() may meet unlock() of another thread
   detail::guard guard_;
   detail::owner_stamp stamp_;
   detail::planted_name planted_;
@@ -44,6 +49,7 @@ struct lock_file::impl {
   detail::process_mark process_;
   std::atomic<bool> held_{false};
   std::atomic<bool> lost_{false};
+  std::atomic<bool> left_behind_{false};
 
   friend class lock_file;
 };

@@ -41,8 +41,10 @@ unique_fd create_with_mode(const std::filesystem::path& path, const lock_options
     return create_then_change(path, options, ec);
   }
   if (!ec) set_final_mode(fd.get(), options, ec);
-  if (!ec) platform::link_descriptor(fd.get(), AT_FDCWD, path.c_str(), ec);
-  return fd;
+  if (ec) return fd;
+  platform::link_descriptor(fd.get(), AT_FDCWD, path.c_str(), ec);
+  // No links here, or no /proc: the mode comes a moment after the name.
+  return !ec || ec == std::errc::file_exists ? std::move(fd) : create_then_change(path, options, ec);
 }
 
 /// Locks are real if a second description is refused while the first holds.
@@ -62,12 +64,22 @@ void check_filesystem(lock_inode& inode, const lock_options& options, std::error
   if (options.remote == remote_policy::refuse || !locks_are_real(inode.fd.get())) ec = errc::unsupported_filesystem;
 }
 
+/// Before anything is made there. A missing directory is somebody else's error.
+void refuse_remote(const std::filesystem::path& directory, const lock_options& options, std::error_code& ec) noexcept {
+  const unique_fd fd = platform::open_at(AT_FDCWD, directory.c_str(), O_PATH | O_DIRECTORY, 0, ec);
+  if (ec || options.remote != remote_policy::refuse) return;
+  if (platform::filesystem_of(fd.get(), ec) == platform::filesystem_kind::remote && !ec) {
+    ec = errc::unsupported_filesystem;
+  }
+}
+
 unique_fd open_or_create(const std::filesystem::path& path, const lock_options& options, std::error_code& ec) {
   constexpr int patience = 1000;  // others may make and remove the file all the time, but not for ever
   for (int attempt = 0; attempt < patience; ++attempt) {
     unique_fd fd = platform::open_at(AT_FDCWD, path.c_str(), open_flags, 0, ec);
     if (ec != std::errc::no_such_file_or_directory) return fd;
-    fd = create_lock_inode(path, options, ec);
+    refuse_remote(path.parent_path(), options, ec);
+    if (!ec) fd = create_lock_inode(path, options, ec);
     if (!ec || (ec != std::errc::file_exists && ec != std::errc::no_such_file_or_directory)) return fd;
     if (ec == std::errc::file_exists) continue;
     if (!options.create_parents) return fd;

@@ -10,9 +10,22 @@
 namespace lockkit::detail {
 namespace {
 
-std::vector<std::shared_ptr<hold_note>>& notes_of_this_thread() {
-  thread_local std::vector<std::shared_ptr<hold_note>> notes;
-  return notes;
+using note_list = std::vector<std::shared_ptr<hold_note>>;
+
+/// Nothing to destroy, so it can still be asked when the list is gone: locks are also used by destructors of thread-local
+/// and static objects, which may run after the list's.
+thread_local bool list_is_gone = false;
+
+struct thread_notes {
+  note_list list;
+  ~thread_notes() { list_is_gone = true; }
+};
+
+/// Null once this thread's list has been destroyed.
+note_list* notes_of_this_thread() {
+  if (list_is_gone) return nullptr;
+  thread_local thread_notes notes;
+  return &notes.list;
 }
 
 }  // namespace
@@ -45,23 +58,30 @@ void object_gate::leave() noexcept {
   if (state_.exchange(0) == 2) platform::wake_private(reinterpret_cast<const std::uint32_t*>(&state_));
 }
 
-void note_hold(std::shared_ptr<hold_note>& note, std::uint64_t device, std::uint64_t inode) noexcept try {
-  auto& notes = notes_of_this_thread();
-  std::erase_if(notes, [](const auto& other) { return !other->held; });
+void note_hold(std::shared_ptr<hold_note>& note, std::uint64_t device, std::uint64_t inode,
+               platform::lock_mode mode) noexcept try {
+  note_list* const notes = notes_of_this_thread();
+  if (notes == nullptr) return note.reset();
+  std::erase_if(*notes, [](const auto& other) { return !other->held; });
   if (note == nullptr || note.use_count() > 1) note = std::make_shared<hold_note>();
   note->generation = platform::process_generation();
   note->device = device;
   note->inode = inode;
+  note->shared = mode == platform::lock_mode::shared;
   note->held.store(true, std::memory_order_release);
-  notes.push_back(note);
+  notes->push_back(note);
 } catch (const std::bad_alloc&) {
   note.reset();
 }
 
-bool this_thread_holds(std::uint64_t device, std::uint64_t inode) noexcept {
+bool would_wait_for_itself(std::uint64_t device, std::uint64_t inode, platform::lock_mode mode) noexcept {
+  const note_list* const notes = notes_of_this_thread();
+  if (notes == nullptr) return false;
   const std::uint64_t generation = platform::process_generation();
-  return std::ranges::any_of(notes_of_this_thread(), [&](const auto& note) {
-    return note->held && note->generation == generation && note->device == device && note->inode == inode;
+  return std::ranges::any_of(*notes, [&](const auto& note) {
+    const bool both_share = note->shared && mode == platform::lock_mode::shared;
+    return note->held && !both_share && note->generation == generation && note->device == device &&
+           note->inode == inode;
   });
 }
 

@@ -21,6 +21,7 @@ struct hold_note {
   std::uint64_t generation = 0;
   std::uint64_t device = 0;
   std::uint64_t inode = 0;
+  bool shared = false;
 };
 
 class object_gate {
@@ -30,6 +31,8 @@ class object_gate {
   [[nodiscard]] bool enter(wait_terms& terms, std::error_code& ec);
   /// From any thread.
   void leave() noexcept;
+  /// Whoever is in is no longer known to be this thread: the object went elsewhere.
+  void forget_thread() noexcept { thread_ = 0; }
   /// In a forked child: nobody is in.
   void reset() noexcept {
     thread_ = 0;
@@ -68,9 +71,12 @@ class process_mark {
   std::atomic<std::uint64_t> generation_{platform::process_generation()};
 };
 
-/// Remembers that this thread now holds the inode. Without memory it forgets, which costs the warning, not the lock.
-void note_hold(std::shared_ptr<hold_note>& note, std::uint64_t device, std::uint64_t inode) noexcept;
-/// Whether this thread holds the inode through any object.
-[[nodiscard]] bool this_thread_holds(std::uint64_t device, std::uint64_t inode) noexcept;
+/// Remembers that this thread now holds the inode. Without memory, or while the thread ends, it forgets, which costs the
+/// warning, not the lock.
+void note_hold(std::shared_ptr<hold_note>& note, std::uint64_t device, std::uint64_t inode,
+               platform::lock_mode mode) noexcept;
+/// Whether a wait in this mode would be for this thread itself: it holds the inode through some object, and not both
+/// would share.
+[[nodiscard]] bool would_wait_for_itself(std::uint64_t device, std::uint64_t inode, platform::lock_mode mode) noexcept;
 
 }  // namespace lockkit::detail

@@ -3,7 +3,10 @@
 #include <fcntl.h>
 
 #include <algorithm>
-#include <atomic>
+
+#include <lockkit/error.hpp>
+
+#include "core/per_process.hpp"
 
 #include "platform/file.hpp"
 #include "platform/inode.hpp"
@@ -12,36 +15,30 @@
 namespace lockkit::detail {
 namespace {
 
-reusable_record record_with(const std::string& label) {
+reusable_record record_with(const std::string& label, record_kind kind) {
   owner self = current_process();
   self.label = label;
-  return reusable_record(self);
+  return {self, kind};
 }
 
-/// Formatted once per process: that costs more than the system calls of a lock, and most locks have no label. As in
-/// current_process(), what a forked child replaces is left in place.
-reusable_record record_without_label() {
-  struct formatted {
-    std::uint64_t generation;
-    reusable_record record;
-  };
-  static std::atomic<const formatted*> cached{nullptr};
-  const formatted* found = cached.load(std::memory_order_acquire);
-  if (found == nullptr || found->generation != platform::process_generation()) {
-    found = new formatted{platform::process_generation(), record_with({})};
-    cached.store(found, std::memory_order_release);
-  }
-  return found->record;
+/// Formatted once per process: that costs more than the system calls of a lock, and most locks have no label.
+reusable_record record_without_label(record_kind kind) {
+  static per_process<reusable_record> lock_files;
+  static per_process<reusable_record> mutexes;
+  auto& cached = kind == record_kind::lock_file ? lock_files : mutexes;
+  return cached.get([kind] { return record_with({}, kind); });
 }
 
 }  // namespace
 
 fencing_token owner_stamp::write(int fd, std::error_code& ec) {
   if (generation_ != platform::process_generation()) {
-    record_ = label_.empty() ? record_without_label() : record_with(label_);
+    record_ = label_.empty() ? record_without_label(kind_) : record_with(label_, kind_);
     generation_ = platform::process_generation();
   }
   const record_view previous = read_record(fd, ec);
+  const bool ours = is_blank(previous.text()) || has_record_mark(previous.text());
+  if (!ec && kind_ == record_kind::mutex && !ours) ec = errc::not_a_lock_file;
   if (ec) return {};
   const std::uint64_t now = platform::wall_clock_ns();
   const fencing_token token{std::max(record_fence(previous.text()) + 1, now)};

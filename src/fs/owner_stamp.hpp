@@ -13,16 +13,19 @@ namespace lockkit::detail {
 
 class LOCKKIT_PRIVATE_API owner_stamp {
  public:
-  explicit owner_stamp(std::string label) : label_(std::move(label)) {}
+  owner_stamp(std::string label, record_kind kind) : label_(std::move(label)), kind_(kind) {}
 
   /// Writes this process as the owner into the inode, whose kernel lock the caller holds. Returns the token: one more
   /// than the record's, and at least the wall clock in nanoseconds, so that it still grows if the record was destroyed.
+  /// Into a mutex's file only over what lockkit wrote, or over nothing: errc::not_a_lock_file. Somebody may have put data
+  /// there while the lock was waited for.
   fencing_token write(int fd, std::error_code& ec);
   /// The same record with an earlier write's token into another inode.
   void copy_to(int fd, std::error_code& ec) const;
 
  private:
   std::string label_;
+  record_kind kind_;
   std::uint64_t generation_ = 0;
   reusable_record record_;
 };

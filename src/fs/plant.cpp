@@ -39,6 +39,16 @@ bool lacks_noreplace(const std::error_code& ec) noexcept {
          ec == std::errc::operation_not_supported;
 }
 
+/// Of looking at an orphan: this process could not look. Anything else says something about the file.
+bool could_not_look(const std::error_code& ec) noexcept {
+  return ec == std::errc::too_many_files_open || ec == std::errc::too_many_files_open_in_system ||
+         ec == std::errc::not_enough_memory;
+}
+
+bool needs_another_user(const std::error_code& ec) noexcept {
+  return ec == std::errc::operation_not_permitted || ec == std::errc::permission_denied;
+}
+
 /// The trust rule: the kernel's lock decides alone if the record's kernel is this one, or cannot live any more.
 bool may_be_judged(const owner& holder, const guard& g) {
   return holder.boot_id == current_process().boot_id || g.is_local();
@@ -142,16 +152,17 @@ plant_state plant_attempt::by_own_file(std::error_code& ec) {
 
 plant_state plant_attempt::by_exclusive_creation(std::error_code& ec) {
   unique_fd file;
-  const auto create = [&] {
-    file = platform::open_at(AT_FDCWD, names_.path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0666, ec);
-  };
+  const auto create = [&] { file = create_lock_inode(names_.path, options_, ec); };
   const plant_state state = until_settled(create, ec);
   if (state != plant_state::held || ec || name_.inode_.inode != 0) return state;
   if (!platform::try_flock(file.get(), platform::lock_mode::exclusive, ec) && !ec) ec = errc::unsupported_filesystem;
   if (!ec) stamp_.copy_to(file.get(), ec);
   if (!ec) return hold_own(std::move(file), ec);
   std::error_code ignored;
-  platform::unlink_name(AT_FDCWD, names_.path.c_str(), ignored);
+  const platform::inode_facts made = platform::facts(file.get(), ignored);
+  if (platform::same_inode(look_at(names_.path, ignored), made)) {
+    platform::unlink_name(AT_FDCWD, names_.path.c_str(), ignored);
+  }
   return plant_state::held;
 }
 
@@ -172,20 +183,23 @@ plant_attempt::occupant plant_attempt::examine_orphan(std::error_code& ec) {
   const unique_fd file = platform::open_at(AT_FDCWD, names_.path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, ec);
   if (ec == std::errc::no_such_file_or_directory) return occupant::gone;
   const auto foreign = [&] {
-    ec.clear();
+    if (!could_not_look(ec)) ec.clear();
     return occupant::foreign;
   };
   if (ec) return foreign();
   const platform::inode_facts opened = platform::facts(file.get(), ec);
   if (ec || !opened.is_regular()) return foreign();
-  const auto holder = parse_record(read_record(file.get(), ec).text());
-  if (!holder || !may_be_judged(*holder, guard_)) return foreign();
+  const record_view record = read_record(file.get(), ec);
+  const auto holder = parse_record(record.text());
+  if (!holder || kind_of(record.text()) != record_kind::lock_file || !may_be_judged(*holder, guard_)) return foreign();
   if (!platform::try_flock(file.get(), platform::lock_mode::exclusive, ec)) return foreign();
   platform::fault::point("lock_file.orphan_locked");
   const platform::inode_facts named = look_at(names_.path, ec);
   if (ec || !platform::same_inode(opened, named)) return occupant::gone;
   platform::unlink_name(AT_FDCWD, names_.path.c_str(), ec);
-  return ec && ec != std::errc::no_such_file_or_directory ? occupant::foreign : occupant::gone;
+  if (!ec || ec == std::errc::no_such_file_or_directory) return occupant::gone;
+  if (needs_another_user(ec)) ec = errc::leftover_of_another_user;
+  return occupant::foreign;
 }
 
 plant_state planted_name::plant(const lock_names& names, const guard& g, const owner_stamp& stamp,
@@ -210,15 +224,16 @@ bool planted_name::stands(const lock_names& names, bool& absent) const noexcept 
   return !ec && platform::same_inode(found, inode_);
 }
 
-bool planted_name::remove(const lock_names& names) noexcept {
+removal planted_name::remove(const lock_names& names) noexcept {
   bool absent = false;
-  const bool ours = stands(names, absent);
+  removal result = stands(names, absent) ? removal::removed : removal::was_not_ours;
   std::error_code ec;
   platform::fault::point("lock_file.removing");
-  if (ours) platform::unlink_name(AT_FDCWD, names.path.c_str(), ec);
+  if (result == removal::removed) platform::unlink_name(AT_FDCWD, names.path.c_str(), ec);
+  if (ec && ec != std::errc::no_such_file_or_directory) result = removal::refused;
   if (own_) platform::unlock_flock(own_.get());
   own_.reset();
-  return ours;
+  return result;
 }
 
 }  // namespace lockkit::detail

@@ -25,14 +25,20 @@ struct lock_file_internals {
   static LOCKKIT_PRIVATE_API void use_plant(lock_file& lock, plant_method method) noexcept;
 };
 
+enum class removal {
+  removed,
+  was_not_ours,  ///< gone, or somebody else's
+  refused,       ///< ours, but it can't be removed (any more): it stays for the next holder to adopt
+};
+
 /// P while we hold it.
 class planted_name {
  public:
   /// One attempt. Removes provably dead orphans on the way. `stamp` has written the guard's record already.
   [[nodiscard]] plant_state plant(const lock_names& names, const guard& g, const owner_stamp& stamp,
                                   const lock_options& options, plant_method method, std::error_code& ec);
-  /// Removes P if it is still ours; false if it was not, and then touches nothing.
-  [[nodiscard]] bool remove(const lock_names& names) noexcept;
+  /// Removes P if it is still ours, else touches nothing.
+  [[nodiscard]] removal remove(const lock_names& names) noexcept;
   /// Whether P is ours; `absent` tells the two ways of "no" apart.
   [[nodiscard]] bool stands(const lock_names& names, bool& absent) const noexcept;
   /// In a forked child: forgets without releasing.

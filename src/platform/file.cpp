@@ -22,8 +22,17 @@ void unique_fd::reset() noexcept {
   errno = saved;
 }
 
+int above_standard_streams(int fd) noexcept {
+  if (fd < 0 || fd > STDERR_FILENO) return fd;
+  const int higher = ::fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  unique_fd(fd).reset();
+  return higher;
+}
+
 unique_fd open_at(int directory, const char* name, int flags, unsigned mode, std::error_code& ec) noexcept {
-  return unique_fd(invoke("openat", ec, [&] { return ::openat(directory, name, flags | O_CLOEXEC | O_NOCTTY, mode); }));
+  return unique_fd(invoke("openat", ec, [&] {
+    return above_standard_streams(::openat(directory, name, flags | O_CLOEXEC | O_NOCTTY, mode));
+  }));
 }
 
 unique_fd reopen(int fd, int flags, std::error_code& ec) noexcept {

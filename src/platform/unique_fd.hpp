@@ -29,4 +29,8 @@ class LOCKKIT_PRIVATE_API unique_fd {
   int fd_ = -1;
 };
 
+/// The same description under a number above 2, which is closed if it was below: a program that runs with stdin, stdout or
+/// stderr closed would otherwise write its messages into our file. Takes -1 as it is. On failure -1, with errno.
+[[nodiscard]] LOCKKIT_PRIVATE_API int above_standard_streams(int fd) noexcept;
+
 }  // namespace lockkit::platform

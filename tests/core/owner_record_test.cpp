@@ -57,7 +57,7 @@ TEST_CASE("a record that is stamped again differs from a fresh one in nothing") 
   owner who = sample();
   who.host = "a fence=1 t=2 host";
   who.label = "x fence=3 t=4";
-  detail::reusable_record record(who);
+  detail::reusable_record record(who, detail::record_kind::lock_file);
   who.token = fencing_token{7};
   who.since = std::chrono::system_clock::time_point(std::chrono::milliseconds(1'770'000'000'456));
   record.stamp(who.token, 1'770'000'000'456);
@@ -136,4 +136,21 @@ TEST_CASE("the own process is alive, its record with another start is dead, othe
   owner elsewhere = earlier_boot;
   elsewhere.host = "elsewhere";
   CHECK(probe(elsewhere) == liveness::unknown);
+}
+
+TEST_CASE("a mutex's record is told from a lock file's, and a word that was woken often does no harm") {
+  auto bytes = format_record(sample(), detail::record_kind::mutex);
+  CHECK(detail::kind_of(text(bytes)) == detail::record_kind::mutex);
+  CHECK(detail::kind_of(text(format_record(sample()))) == detail::record_kind::lock_file);
+  bytes[detail::word_offset] = '\xbf';
+  bytes[detail::word_offset + 1] = '\0';
+  REQUIRE(parse_record(text(bytes)));
+  CHECK(parse_record(text(bytes))->label == sample().label);
+}
+
+TEST_CASE("a description can't steer a terminal") {
+  owner who = sample();
+  who.label = "a\x1b[2Jb\nc";
+  CHECK(who.describe().find('\x1b') == std::string::npos);
+  CHECK(who.describe().find("a\\x1b[2Jb\\x0ac") != std::string::npos);
 }

@@ -1,5 +1,6 @@
 /// The lockkit command as scripts meet it: the real program, run by real shells.
 #include <signal.h>
+#include <unistd.h>
 
 #include <lockkit/lock_file.hpp>
 
@@ -95,6 +96,23 @@ TEST_CASE("a signal sent to run reaches the command, and the lock is released") 
   CHECK(holder.status == 0);
   CHECK(child.wait() == 5);
   CHECK_FALSE(fs::exists(place / "l"));
+}
+
+TEST_CASE("run works with an ignored SIGCHLD, leaves ignored signals ignored, and with closed streams harms no lock") {
+  testing::scratch_directory place;
+  testing::child_process child([&] {
+    ::signal(SIGCHLD, SIG_IGN);
+    ::signal(SIGHUP, SIG_IGN);
+    const auto script = "kill -HUP $PPID; kill -HUP $$; exit 4";
+    ::execl(command.c_str(), "lockkit", "run", (place / "l").c_str(), "--", "sh", "-c", script, nullptr);
+    return 99;
+  });
+  CHECK(child.wait() == 4);
+  lockkit::lock_file holder(place / "l");
+  holder.lock();
+  const auto script = "'" + command + "' run '" + (place / "l").string() + "' --timeout 0.1 -- true <&- >&- 2>&-";
+  CHECK(run_program({"sh", "-c", script}) == 75);
+  CHECK(testing::read_file(place / "l").find("lockkit/1") != std::string::npos);
 }
 
 TEST_CASE("status says free, held and foreign, and whose lock it is") {

@@ -1,5 +1,6 @@
 #include "foreground_command.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <spawn.h>
 #include <sys/wait.h>
@@ -16,7 +17,25 @@ namespace lockkit_command {
 namespace {
 
 constexpr std::array ending_signals = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
-constexpr std::array other_signals = {SIGUSR1, SIGUSR2, SIGALRM, SIGCONT, SIGWINCH};
+// Left as they are: faults, what can't be blocked, and what stops us together with the command.
+constexpr std::array own_signals = {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS,  SIGFPE,  SIGILL,
+                                    SIGTRAP, SIGABRT, SIGSYS,  SIGTSTP, SIGTTIN, SIGTTOU};
+
+bool is_ignored(int number) {
+  struct sigaction action{};
+  return ::sigaction(number, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
+/// With stdin, stdout or stderr closed, the next file opened would get its number, and our messages.
+void open_missing_streams() {
+  while (true) {
+    const int fd = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (fd > STDERR_FILENO || fd < 0) {
+      ::close(fd);
+      return;
+    }
+  }
+}
 
 int spawn(const std::vector<std::string>& arguments, const sigset_t& mask, pid_t& pid) {
   std::vector<char*> pointers;
@@ -34,10 +53,14 @@ int spawn(const std::vector<std::string>& arguments, const sigset_t& mask, pid_t
 }  // namespace
 
 foreground_command::foreground_command() {
-  ::sigemptyset(&passed_on_);
-  for (const int number : ending_signals) ::sigaddset(&passed_on_, number);
-  for (const int number : other_signals) ::sigaddset(&passed_on_, number);
-  ::sigaddset(&passed_on_, SIGCHLD);
+  open_missing_streams();
+  ::signal(SIGCHLD,
+           SIG_DFL);  // ignored by our parent, the command's end would never be told; the command gets it so, too
+  ::sigfillset(&passed_on_);
+  for (const int number : own_signals) ::sigdelset(&passed_on_, number);
+  for (int number = 1; number <= SIGRTMAX; ++number) {
+    if (number != SIGCHLD && is_ignored(number)) ::sigdelset(&passed_on_, number);
+  }
   ::sigprocmask(SIG_BLOCK, &passed_on_, &original_);
 }
 
@@ -45,7 +68,7 @@ int foreground_command::pending_signal() const {
   sigset_t pending;
   ::sigpending(&pending);
   for (const int number : ending_signals) {
-    if (::sigismember(&pending, number) == 1) return number;
+    if (::sigismember(&pending, number) == 1 && ::sigismember(&passed_on_, number) == 1) return number;
   }
   return 0;
 }
@@ -63,9 +86,12 @@ int foreground_command::follow(int pid) const {
     int status = 0;
     const pid_t ended = ::waitpid(pid, &status, WNOHANG);
     if (ended == pid) return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    if (ended < 0 && errno != EINTR) return io_error;  // somebody else reaped it
     siginfo_t info{};
     const int number = ::sigwaitinfo(&passed_on_, &info);
-    if (number > 0 && number != SIGCHLD && info.si_code != SI_KERNEL) ::kill(pid, number);
+    // From the terminal, the command has it already; but a hangup is told to the session's leader alone.
+    const bool has_it = info.si_code == SI_KERNEL && number != SIGHUP;
+    if (number > 0 && number != SIGCHLD && !has_it) ::kill(pid, number);
   }
 }
 

@@ -2,7 +2,8 @@
 /// Runs a program in the foreground and stands in for it: signals sent to us reach it, its end becomes ours.
 ///
 /// Signals are blocked from construction on, so that none can end us between taking a lock and releasing it. A signal
-/// from the terminal reaches the program by itself and is not passed on twice.
+/// from the terminal reaches the program by itself and is not passed on twice. Signals that we were started to ignore stay
+/// ignored, for the program too. Opens /dev/null for a missing stdin, stdout or stderr.
 
 #include <csignal>
 #include <string>

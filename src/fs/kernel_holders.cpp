@@ -1,0 +1,79 @@
+#include "kernel_holders.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/filesystem.hpp>
+#include <charconv>
+
+#include "owner_stamp.hpp"
+
+namespace lockkit::detail {
+namespace {
+
+namespace bfs = boost::filesystem;
+
+bool shows_flock(const std::string& fdinfo) noexcept {
+  const std::size_t at = fdinfo.find("lock:");
+  return at != std::string::npos && fdinfo.find("FLOCK", at) != std::string::npos;
+}
+
+bool is_open_on(const std::string& fd_path, const struct stat& inode) noexcept {
+  std::error_code ec;
+  const platform::unique_fd link = platform::open_at(AT_FDCWD, fd_path.c_str(), O_PATH, 0, ec);
+  return !ec && platform::same_inode(platform::status(link.get(), ec), inode);
+}
+
+bool process_holds(const std::string& pid, const struct stat& inode) {
+  boost::system::error_code stop;
+  for (bfs::directory_iterator fd("/proc/" + pid + "/fd", stop), end; !stop && fd != end; fd.increment(stop)) {
+    if (!is_open_on(fd->path().string(), inode)) continue;
+    std::error_code ec;
+    const std::string info = fmt::format("/proc/{}/fdinfo/{}", pid, fd->path().filename().string());
+    if (shows_flock(platform::read_small_file(AT_FDCWD, info.c_str(), 4096, ec))) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::vector<std::int32_t> find_holders(const struct stat& inode) {
+  std::vector<std::int32_t> holders;
+  boost::system::error_code stop;
+  for (bfs::directory_iterator process("/proc", stop), end; !stop && process != end; process.increment(stop)) {
+    const std::string name = process->path().filename().string();
+    std::int32_t pid = 0;
+    const auto parsed = std::from_chars(name.data(), name.data() + name.size(), pid);
+    const bool is_process = parsed.ec == std::errc() && parsed.ptr == name.data() + name.size();
+    if (is_process && process_holds(name, inode)) holders.push_back(pid);
+  }
+  std::ranges::sort(holders);
+  return holders;
+}
+
+namespace {
+
+/// What can be told of a process that left no record.
+owner describe_process(std::int32_t pid) {
+  owner who = current_process();
+  who.pid = pid;
+  who.pidfd_inode = who.start_time = 0;
+  std::error_code ec;
+  who.command = platform::read_small_file(AT_FDCWD, fmt::format("/proc/{}/comm", pid).c_str(), 16, ec);
+  std::erase(who.command, '\n');
+  return who;
+}
+
+}  // namespace
+
+owner find_mutex_holder(const char* path, bool& foreign) {
+  const owner last = read_owner(path, foreign);
+  std::error_code ec;
+  const struct stat inode = platform::status_at(AT_FDCWD, path, ec);
+  if (ec || (last.pid != 0 && process_holds(fmt::format("{}", last.pid), inode))) return last;
+  const std::vector<std::int32_t> holders = find_holders(inode);
+  return holders.empty() ? last : describe_process(holders.front());
+}
+
+}  // namespace lockkit::detail

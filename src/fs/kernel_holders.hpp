@@ -1,0 +1,21 @@
+#pragma once
+/// Who holds a kernel lock, by the kernel's own tables: /proc/PID/fd for those that have the inode open,
+/// /proc/PID/fdinfo for the lock itself. A child that inherited the descriptor shows up too. Processes of other users are
+/// visible to root only, those of other PID namespaces may be invisible.
+
+#include <cstdint>
+#include <vector>
+
+#include <lockkit/owner.hpp>
+
+#include "platform/file.hpp"
+
+namespace lockkit::detail {
+
+/// PIDs, sorted. Looks at every process: for messages, not for deciding.
+[[nodiscard]] std::vector<std::int32_t> find_holders(const struct stat& inode);
+
+/// Who holds a file_mutex: its last exclusive owner, if that still holds it, else one of the readers.
+[[nodiscard]] owner find_mutex_holder(const char* path, bool& foreign);
+
+}  // namespace lockkit::detail
