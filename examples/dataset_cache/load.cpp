@@ -72,6 +72,7 @@ class asker {
  private:
   std::vector<request> requests_of(unsigned round) const {
     std::vector<request> result;
+    result.reserve(given_.if_missing.size() + given_.always.size() + given_.editions.size());
     for (const std::string& name : given_.if_missing) result.push_back({name, "if-missing", 0});
     for (const std::string& name : given_.always) result.push_back({name, "always", 0});
     for (const std::string& name : given_.editions) result.push_back({name, "if-missing", round});
@@ -134,20 +135,33 @@ void declare(CLI::App& app, arguments& given) {
   app.add_option("--begin-at", given.begin_at, "Seconds since 1970");
 }
 
+void run(const arguments& given, const std::stop_token& stop) {
+  std::this_thread::sleep_until(wall_clock::time_point(
+      std::chrono::duration_cast<wall_clock::duration>(std::chrono::duration<double>(given.begin_at))));
+  std::vector<std::jthread> threads;
+  threads.reserve(given.threads);
+  for (unsigned n = 0; n < given.threads; ++n) {
+    threads.emplace_back([&given, n, stop] { asker(given, n, stop).run(); });
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  dataset_cache::stop_on_signal stop;
-  const dataset_cache::transfer_library transfers;
-  arguments given;
   CLI::App app("Asks for data sets from several threads and writes down what it got");
-  declare(app, given);
-  CLI11_PARSE(app, argc, argv);
-  std::this_thread::sleep_until(wall_clock::time_point(
-      std::chrono::duration_cast<wall_clock::duration>(std::chrono::duration<double>(given.begin_at))));
-  stop.watched();
-  std::vector<std::jthread> threads;
-  for (unsigned n = 0; n < given.threads; ++n) {
-    threads.emplace_back([&given, n, token = stop.token()] { asker(given, n, token).run(); });
+  try {
+    dataset_cache::stop_on_signal stop;
+    const dataset_cache::transfer_library transfers;
+    arguments given;
+    declare(app, given);
+    app.parse(argc, argv);
+    stop.watched();
+    run(given, stop.token());
+    return 0;
+  } catch (const CLI::ParseError& wrong) {
+    return app.exit(wrong);
+  } catch (const std::exception& failed) {
+    fmt::print(stderr, "dataset_cache_load: {}\n", failed.what());
+    return 1;
   }
 }

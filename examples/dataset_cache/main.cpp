@@ -55,9 +55,7 @@ int run(CLI::App& app, context& shared, int argc, char** argv) {
   return static_cast<int>(shared.result);
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run_until_signal(int argc, char** argv) {
   stop_on_signal stop;  // first: the threads that follow inherit the blocked signals
   console out;
   const transfer_library transfers;
@@ -69,4 +67,15 @@ int main(int argc, char** argv) {
   if (stop.signal() == 0 || status == EX_OK) return status;
   out.say("stopped; nothing is left half done");
   return 128 + stop.signal();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run_until_signal(argc, argv);
+  } catch (const std::exception& why) {
+    std::fprintf(stderr, "dataset_cache: %s\n", why.what());
+    return EX_SOFTWARE;
+  }
 }

@@ -200,7 +200,7 @@ class download {
   }
 
   /// Rules 2 and 3. libcurl takes any other result than `count` as "stop".
-  static std::size_t receive(char* data, std::size_t, std::size_t count, void* self) noexcept {
+  static std::size_t receive(char* data, std::size_t /*one*/, std::size_t count, void* self) noexcept {
     auto& me = *static_cast<download*>(self);
     const long status = me.http_status();
     if (status != 200 && status != 0) return count;
@@ -213,7 +213,8 @@ class download {
     }
   }
 
-  static int keep_going(void* self, curl_off_t, curl_off_t, curl_off_t, curl_off_t) noexcept {
+  static int keep_going(void* self, curl_off_t /*total*/, curl_off_t /*now*/, curl_off_t /*up*/,
+                        curl_off_t /*upNow*/) noexcept {
     return static_cast<const download*>(self)->sink_.cancelled() ? 1 : 0;
   }
 
