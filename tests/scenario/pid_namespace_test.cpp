@@ -1,6 +1,6 @@
 /// Rows 4, 18, 24: PID namespaces, where the same number is another process, and containers that begin again with the
 /// same PID. Exclusion is the kernel's lock on the inode; no number is consulted.
-/// Seen to fail: with the record's process judged in place of the kernel's lock.
+/// Seen to fail: with the kernel's lock granted always.
 #include <sched.h>
 #include <unistd.h>
 

@@ -1,6 +1,6 @@
 /// Row 32: a signal every millisecond during a wait, with and without SA_RESTART. The deadline is kept, nothing is
 /// reported as an error, and a lock that is released is had.
-/// Seen to fail: with EINTR passed on by the platform layer; with a sleep that ends the wait when it is interrupted.
+/// Seen to fail: with waits, for lockkit's holder and for a script's file, that end when their sleep is interrupted.
 #include <signal.h>
 #include <sys/time.h>
 

@@ -1,6 +1,6 @@
 /// Row 15: two processes reach for a lock that nobody has used before, at the same instant. Exactly one has it.
 /// Row 35: a waiter gets its turns although another process does nothing but lock and unlock.
-/// Seen to fail: with a guard opened without O_EXCL where it was missing; with the kernel's lock granted always.
+/// Seen to fail: with the kernel's lock granted always.
 #include <cstdio>
 #include <thread>
 
