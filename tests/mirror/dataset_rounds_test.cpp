@@ -103,6 +103,7 @@ struct campaign {
         std::fprintf(stderr, "round %d: %s\n", round, failure.what());
         ++shared->failures;
       }
+      if (!one_key && !shared_destination) fs::remove(own);  // 10,000 rounds' would fill the memory
     }
   }
 
