@@ -9,6 +9,7 @@
 
 #include <CLI/CLI.hpp>
 #include <chrono>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <random>
@@ -145,23 +146,25 @@ void run(const arguments& given, const std::stop_token& stop) {
   }
 }
 
+int parse_and_run(int argc, char** argv) {
+  dataset_cache::stop_on_signal stop;
+  const dataset_cache::transfer_library transfers;
+  arguments given;
+  CLI::App app("Asks for data sets from several threads and writes down what it got");
+  declare(app, given);
+  CLI11_PARSE(app, argc, argv);
+  stop.watched();
+  run(given, stop.token());
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Asks for data sets from several threads and writes down what it got");
   try {
-    dataset_cache::stop_on_signal stop;
-    const dataset_cache::transfer_library transfers;
-    arguments given;
-    declare(app, given);
-    app.parse(argc, argv);
-    stop.watched();
-    run(given, stop.token());
-    return 0;
-  } catch (const CLI::ParseError& wrong) {
-    return app.exit(wrong);
+    return parse_and_run(argc, argv);
   } catch (const std::exception& failed) {
-    fmt::print(stderr, "dataset_cache_load: {}\n", failed.what());
+    std::fprintf(stderr, "dataset_cache_load: %s\n", failed.what());
     return 1;
   }
 }

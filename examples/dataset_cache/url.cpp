@@ -43,7 +43,7 @@ bool harmless(char c) noexcept {
 }  // namespace
 
 void check_url(const std::string& url) {
-  if (url.find('\0') != std::string::npos) refuse(url.c_str(), "it has a NUL byte");
+  if (const auto nul = url.find('\0'); nul != std::string::npos) refuse(url.substr(0, nul), "it has a NUL byte");
   const parsed_url parsed = parse(url);
   const std::string scheme = part(parsed, CURLUPART_SCHEME);
   if (scheme != "https" && scheme != "http" && scheme != "file") {
