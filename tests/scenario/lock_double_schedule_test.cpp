@@ -1,5 +1,6 @@
 /// Two preemptions: one process is parked before its N-th call of acquiring, a careless person removes the guard or
-/// nothing, another is parked before its M-th, and then they go on in either order. Exactly one of them gets in.
+/// nothing, another is parked before its M-th, and then they go on in either order. They never both get in, and the lock
+/// stays usable.
 /// Every pair of calls in long runs, a sample of them otherwise.
 /// Seen to fail: with the record in place of the kernel's lock in rule 7; without the comparison in rule 7.
 #include "scenario/long_runs.hpp"
@@ -36,19 +37,23 @@ bool interleave(const step& begin, const step& disturb, const pair_of_calls& cal
   if (calls.second_goes_on_first) twos = finish(two, twos);
   ones = finish(one, ones);
   twos = finish(two, twos);
-  REQUIRE((ones == event::held) != (twos == event::held));
-  REQUIRE(((ones == event::refused) || (twos == event::refused)));
+  REQUIRE((ones == event::held || ones == event::refused));
+  REQUIRE((twos == event::held || twos == event::refused));
+  // Both may be refused: the second on its way out, its time over, still has the guard that the first then waits for.
+  REQUIRE_FALSE((ones == event::held && twos == event::held));
+  const bool is_held = ones == event::held || twos == event::held;
   contender third(at.lock);
-  REQUIRE(third.acquire() == event::refused);
-  REQUIRE((ones == event::held ? one : two).release() == event::released);
+  REQUIRE(third.acquire() == (is_held ? event::refused : event::held));
+  if (!is_held) REQUIRE(third.release() == event::released);
+  if (is_held) REQUIRE((ones == event::held ? one : two).release() == event::released);
   require_usable(at);
   return true;
 }
 
 }  // namespace
 
-TEST_CASE("of two processes parked at any two calls of acquiring exactly one gets in") {
-  const auto stride = in_long_runs<std::uint64_t>(1, 5);
+TEST_CASE("two processes parked at any two calls of acquiring never both get in") {
+  const auto stride = in_long_runs<std::uint64_t>(1, 4 + sampling);
   std::uint64_t turn = 0;
   for (const step& begin : beginnings) {
     for (const step& disturb : disturbances) {

@@ -12,13 +12,6 @@ using lockkit::detail::plant_method;
 
 namespace {
 
-/// Sanitizers make a fork twenty times slower: each sequence of calls is sampled there, from another beginning.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr std::uint64_t stride = 6;
-#else
-constexpr std::uint64_t stride = 1;
-#endif
-
 void crash_holder(const lock_place& at, plant_method method) {
   contender crashed(at.lock, method);
   REQUIRE(crashed.acquire() == event::held);
@@ -78,7 +71,7 @@ void let_go(contender& one, event state) {
 std::uint64_t at_every_call(const std::function<bool(std::uint64_t)>& attempt) {
   constexpr std::uint64_t endless = 200;  // no acquisition makes so many calls
   static std::uint64_t turn = 0;
-  for (std::uint64_t call = 1 + turn++ % stride; call < endless; call += stride) {
+  for (std::uint64_t call = 1 + turn++ % sampling; call < endless; call += sampling) {
     INFO("parked before call " << call);
     if (!attempt(call)) return call - 1;
   }

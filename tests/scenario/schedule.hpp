@@ -11,6 +11,13 @@
 
 namespace testing {
 
+/// Sanitizers make a fork twenty times slower: each sequence of calls is sampled there, from another beginning.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr std::uint64_t sampling = 6;
+#else
+inline constexpr std::uint64_t sampling = 1;
+#endif
+
 struct lock_place {
   lock_place() : lock(directory / "l"), guard(directory / ".l.guard") {}
   scratch_directory directory;
