@@ -91,7 +91,14 @@ std::vector<job> plan(const arguments& given, const catalogue& known) {
   for (const std::string& name : given.names) {
     const data_set what = known.resolve(name);
     const auto same = [&](const job& other) { return other.what.url == what.url; };
-    if (std::ranges::none_of(jobs, same)) jobs.push_back({what, {}, {}});
+    const auto twin = std::ranges::find_if(jobs, same);
+    if (twin == jobs.end()) {
+      jobs.push_back({what, {}, {}});
+    } else if (twin->what.sha256 != what.sha256 || twin->what.size != what.size) {
+      throw failure(exit_status::bad_data,
+                    fmt::format("{} and {} name one URL, {}, but not one content; correct the catalogue",
+                                twin->what.label(), what.label(), what.url));
+    }
   }
   if (!given.sha256.empty()) {
     if (jobs.size() != 1)
@@ -246,7 +253,9 @@ void add_get(CLI::App& app, context& shared) {
   command->add_option("--jobs", given->jobs, "Data sets brought at a time")
       ->check(CLI::Range(1, 64))
       ->capture_default_str();
-  command->add_option("--wait", given->wait, "Longest wait for another process's fetch, such as 5min; 0: none")
+  command
+      ->add_option("--wait", given->wait,
+                   "Longest time for a data set, waiting and fetching, such as 5min; 0: do not wait for others")
       ->check(readable_by(parse_duration, "DURATION"));
   command->add_option("--attempts", given->attempts, "Attempts at a transfer that fails for a passing reason")
       ->check(CLI::Range(1, 100))

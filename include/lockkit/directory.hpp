@@ -6,6 +6,7 @@
 #include <string_view>
 #include <system_error>
 
+#include <lockkit/error.hpp>
 #include <lockkit/export.hpp>
 #include <lockkit/retry.hpp>
 

@@ -1,8 +1,9 @@
 #pragma once
 /// Errors of lockkit: codes, their category, and the exceptions that carry path and advice.
 ///
-/// Every fallible function comes in two forms, as in std::filesystem: one throws lockkit::error, the other takes
-/// a std::error_code& and never throws for a failed operation. The second form is the only implementation.
+/// Fallible functions come in two forms, as in std::filesystem: one throws lockkit::error, the other takes a
+/// std::error_code& and never throws for a failed operation. The second form is the only implementation. Only what runs a
+/// caller's function (mirror_cache) throws alone, since that may throw, too.
 /// Contention and timeouts are results (false, nullopt), not errors; the one exception is lock(), which returns
 /// nothing and therefore throws lock_timeout.
 ///

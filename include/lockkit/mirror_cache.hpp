@@ -8,7 +8,10 @@
 /// a hit takes no lock.
 ///
 /// Caveats. Whoever can write into the cache directory can poison it: it is made with mode 0700 unless told otherwise.
-/// Hard-linked mirrors share the cache's bytes: a tool that writes through one damages the cache (found by verify()).
+/// Hard-linked mirrors share the cache's bytes: a tool that writes through one damages the cache (found by verify()). A
+/// fetch function may ask for other keys, but two that ask for each other's wait for ever: give such requests a deadline.
+/// The cache grows until remove() or verify(true) is called. It needs a local filesystem (errc::unsupported_filesystem).
+/// A moved-from object may only be destroyed and assigned to.
 
 #include <chrono>
 #include <cstdint>
@@ -24,6 +27,7 @@
 #include <vector>
 
 #include <lockkit/deadline.hpp>
+#include <lockkit/error.hpp>
 #include <lockkit/export.hpp>
 #include <lockkit/owner.hpp>
 #include <lockkit/staged_file.hpp>
@@ -122,7 +126,8 @@ class LOCKKIT_API cache_entry {
 };
 
 enum class mirror_link {
-  isolated,   ///< an independent, writable file: cloned where the filesystem can, else copied
+  isolated,   ///< an independent, writable file: cloned where the filesystem can, else copied. A hard link of the cache
+              ///< that stands at the destination counts as other content
   hard_link,  ///< shares the cache's bytes, read-only; falls back to isolated where linking is impossible
 };
 
@@ -136,7 +141,7 @@ struct mirror_options {
 };
 
 enum class mirror_result {
-  unchanged,  ///< the destination had this content already: nothing was touched, a link not isolated either
+  unchanged,  ///< the destination had this content already: nothing was touched
   cloned,     ///< shares blocks until written (FICLONE)
   copied,
   hard_linked,
@@ -197,12 +202,13 @@ class LOCKKIT_API mirror_cache {
   /// All keys, in no particular order. Unreadable records are left out (verify() removes them).
   [[nodiscard]] std::vector<cache_record> list() const;
   /// Forgets a key and, if no other key has its content, the content. False: there was none. Waits for a running fetch
-  /// of that key. Entries and mirrors already handed out stay as they are.
-  bool remove(std::string_view key);
+  /// of that key until `until`, then throws errc::timed_out. Entries and mirrors already handed out stay as they are.
+  bool remove(std::string_view key, deadline until = deadline::never());
   /// Reads every content again and compares its digest. With `repair`, damaged keys are removed (the next get fetches
   /// again), and what nobody needs is swept: contents that no key names (of refreshed keys, of crashes), unfinished
-  /// files. Waits for running fetches of damaged keys.
-  [[nodiscard]] std::vector<cache_damage> verify(bool repair = false);
+  /// files. Waits for running fetches of damaged keys, until `until`. What could not be
+  /// looked at (no permission, a failing disk) is reported, and kept.
+  [[nodiscard]] std::vector<cache_damage> verify(bool repair = false, deadline until = deadline::never());
 
   [[nodiscard]] const std::filesystem::path& directory() const noexcept;
 

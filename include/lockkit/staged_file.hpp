@@ -21,6 +21,7 @@
 #include <string_view>
 #include <system_error>
 
+#include <lockkit/error.hpp>
 #include <lockkit/export.hpp>
 
 namespace lockkit::inline v0 {
@@ -33,6 +34,7 @@ enum class publish_mode {
   if_absent,  ///< only if nothing stands there, not even a dangling link
 };
 
+/// After an error it says nothing.
 enum class publish_result {
   published,
   already_exists,  ///< if_absent: somebody was first; nothing was changed

@@ -76,14 +76,14 @@ bool make_one(int base, const char* name, const directory_options& options, std:
   return true;
 }
 
-bool directory_maker::make(const std::filesystem::path& path, std::error_code& ec) {
+bool directory_maker::make_with_parents(const std::filesystem::path& path, std::error_code& ec) {
   for (;;) {
     bool made = make_one(AT_FDCWD, path.c_str(), options_, ec);
     if (!ec || (made && ec != vanished())) return made;
     if (ec == std::errc::no_such_file_or_directory) {
       const std::filesystem::path parent = path.parent_path();
       if (parent.empty() || parent == path) return false;
-      make(parent, ec);
+      make_with_parents(parent, ec);
       if (ec) return false;
     } else if (!made) {
       explain(path, ec);

@@ -2,6 +2,7 @@
 /// Steps of making directories that directory.cpp and unique_directory.cpp share.
 
 #include <filesystem>
+#include <iterator>
 #include <system_error>
 
 #include <lockkit/directory.hpp>
@@ -19,11 +20,16 @@ class directory_maker {
  public:
   explicit directory_maker(const directory_options& options) noexcept : options_(options) {}
   /// True if the last one was made here.
-  bool make(const std::filesystem::path& path, std::error_code& ec);
+  bool make(const std::filesystem::path& path, std::error_code& ec) {
+    again_ = 32 + static_cast<int>(std::distance(path.begin(), path.end()));
+    return make_with_parents(path, ec);
+  }
 
  private:
+  bool make_with_parents(const std::filesystem::path& path, std::error_code& ec);
+
   const directory_options& options_;
-  int again_ = 32;  // over all components
+  int again_ = 0;  // attempts: one for each component, and those for what others remove meanwhile
 };
 
 }  // namespace lockkit::detail

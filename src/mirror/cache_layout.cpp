@@ -21,15 +21,21 @@ fs::path absolute_directory(const fs::path& directory, std::error_code& ec) {
     ec = errc::invalid_name;
     return {};
   }
-  fs::path path = fs::absolute(directory, ec).lexically_normal();
-  return path.has_filename() ? path : path.parent_path();  // no trailing slash
+  // Not normalized: "link/.." is where the kernel says, which only it knows.
+  fs::path path = fs::absolute(directory, ec);
+  while (path.has_relative_path() && (!path.has_filename() || path.filename() == ".")) path = path.parent_path();
+  return path;
 }
 
 }  // namespace
 
 cache_layout::cache_layout(const fs::path& directory, cache_options options, std::error_code& ec)
     : directory_(absolute_directory(directory, ec)), options_(options) {
-  if (ec) return;
+  if (!ec) prepare(ec);
+  failure_ = ec;
+}
+
+void cache_layout::prepare(std::error_code& ec) {
   const bool made = ensure_writable_directory(directory_, {.mode = options_.mode}, ec);
   std::error_code ignored;
   // Not writable, but there: what it holds can still be served. Fetching will say what is wrong.
@@ -41,6 +47,10 @@ cache_layout::cache_layout(const fs::path& directory, cache_options options, std
 fs::perms cache_layout::lock_mode() const noexcept {
   constexpr fs::perms read_write = static_cast<fs::perms>(0666);
   return (options_.mode & read_write) | fs::perms::owner_read | fs::perms::owner_write;
+}
+
+unsigned cache_layout::content_mode() const noexcept {
+  return (static_cast<unsigned>(options_.mode) & 0444U) | 0400U;
 }
 
 std::string cache_layout::sharded(char part, std::string_view name) const {

@@ -1,11 +1,11 @@
 #pragma once
 /// Where things lie in a cache directory.
 ///
-///   b/ab/<sha256>   contents, immutable, 0444; the name is the digest
+///   b/ab/<sha256>   contents, immutable, read-only; the name is the digest
 ///   k/ab/<name>     what is current for a key; <name> is the SHA-256 of the key
 ///   l/ab/<name>     the key's lock, a file_mutex; never deleted
 ///   t/              contents on their way; nothing there is worth keeping
-///   gate            a file_mutex: shared while a content and its record appear, exclusive while contents go
+///   gate, gate-turn file_mutexes: shared while a content and its record appear, exclusive while contents go (gate.hpp)
 ///   CACHEDIR.TAG    tells backups that this can be made again
 ///
 /// Keys never become file names: they are hashed, so no key can leave the directory or clash with its neighbours.
@@ -33,6 +33,10 @@ class cache_layout {
   [[nodiscard]] const cache_options& options() const noexcept { return options_; }
   /// Of the files of lockkit's own: whoever may write into the directory may lock.
   [[nodiscard]] std::filesystem::perms lock_mode() const noexcept;
+  /// Of contents and records: read-only, for those who may read the directory. A hard link shows it outside the cache.
+  [[nodiscard]] unsigned content_mode() const noexcept;
+  /// What the constructor failed with: everything else then fails with it, too.
+  [[nodiscard]] const std::error_code& failure() const noexcept { return failure_; }
 
   [[nodiscard]] std::string content_path(std::string_view sha256) const { return sharded('b', sha256); }
   [[nodiscard]] std::string record_path(std::string_view name) const { return sharded('k', name); }
@@ -47,10 +51,12 @@ class cache_layout {
  private:
   [[nodiscard]] std::string sharded(char part, std::string_view name) const;
   [[nodiscard]] platform::unique_fd open_made(const std::string& path, std::error_code& ec) const;
+  void prepare(std::error_code& ec);
   void write_tag() const;
 
   std::filesystem::path directory_;
   cache_options options_;
+  std::error_code failure_;
 };
 
 }  // namespace lockkit::detail

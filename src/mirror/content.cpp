@@ -46,15 +46,32 @@ platform::unique_fd open_or_miss(const std::string& path, std::error_code& ec) {
   return file;
 }
 
+/// Of a look: what stands there was seen, and is none of ours. A disk or server that fails says nothing.
+bool is_none(const std::error_code& ec) noexcept {
+  return is_miss(ec) && ec.value() != EIO && ec.value() != ESTALE;
+}
+
+std::optional<key_record> parse_record_in(int file, std::error_code& ec) {
+  std::array<char, largest_record + 1> bytes;
+  const std::size_t size = platform::pread_all(file, std::as_writable_bytes(std::span(bytes)), 0, ec);
+  if (ec == std::errc::invalid_seek) ec.clear();  // a FIFO has no offsets
+  return ec ? std::nullopt : parse_key_record(std::string_view(bytes.data(), size));
+}
+
 }  // namespace
 
 std::optional<key_record> read_record(const std::string& path, std::error_code& ec) {
   const platform::unique_fd file = open_or_miss(path, ec);
   if (!file) return std::nullopt;
-  std::array<char, largest_record + 1> bytes;
-  const std::size_t size = platform::pread_all(file.get(), std::as_writable_bytes(std::span(bytes)), 0, ec);
-  if (is_miss(ec) || ec == std::errc::invalid_seek) ec.clear();  // a FIFO has no offsets
-  return ec ? std::nullopt : parse_key_record(std::string_view(bytes.data(), size));
+  auto record = parse_record_in(file.get(), ec);
+  if (is_miss(ec)) ec.clear();
+  return record;
+}
+
+std::optional<key_record> read_record_exactly(const std::string& path, std::error_code& ec) {
+  const platform::unique_fd file = platform::open_at(AT_FDCWD, path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, ec);
+  if (is_none(ec)) ec.clear();
+  return file ? parse_record_in(file.get(), ec) : std::nullopt;
 }
 
 platform::unique_fd open_content(const std::string& path, std::uint64_t size, std::error_code& ec) {

@@ -22,6 +22,9 @@ struct pinned_content {
 /// None: there is no record that can be trusted. A code: reading failed for a reason that a fetch would not cure.
 [[nodiscard]] std::optional<key_record> read_record(const std::string& path, std::error_code& ec);
 
+/// The same for those who would remove something on the strength of it: a disk that can't be read is a code, too.
+[[nodiscard]] std::optional<key_record> read_record_exactly(const std::string& path, std::error_code& ec);
+
 /// None: there is no regular file of that size. A code as above.
 [[nodiscard]] platform::unique_fd open_content(const std::string& path, std::uint64_t size, std::error_code& ec);
 

@@ -1,6 +1,6 @@
 /// From a finished fetch to a content and a record that everybody can see.
 ///
-///  1. Content: permissions 0444, data to the disk by the cache's level, then sealed: no writable description of the
+///  1. Content: read-only permissions, data to the disk by the cache's level, then sealed: no writable description of the
 ///     inode may be left, or something that the fetch function forked could go on writing into a live content. If one
 ///     is left, the bytes are copied to a fresh inode that the fetch function never saw, and hashed again there.
 ///  2. The record is written aside before anything becomes visible: a full disk shows while there is nothing to undo.
@@ -27,29 +27,26 @@
 namespace lockkit::detail {
 namespace {
 
-constexpr unsigned content_mode = 0444;
-// Publishing is short; only a remover that was stopped in the middle (SIGSTOP) makes it last.
-constexpr std::chrono::seconds longest_gate_wait{60};
-
 bool wants_sync(durability level) noexcept {
   return level != durability::visible;
 }
 
 /// Permissions, data on the disk, write access given up. Synced here although publishing would do it: it can take long,
 /// and then the gate is held.
-seal_state complete(staging& file, durability level, std::error_code& ec) {
-  file.set_permissions(content_mode, ec);
-  if (!ec && wants_sync(level)) file.sync(ec);
+seal_state complete(staging& file, const cache_layout& layout, std::error_code& ec) {
+  file.set_permissions(layout.content_mode(), ec);
+  if (!ec && wants_sync(layout.options().level)) file.sync(ec);
   return ec ? seal_state::unknown : file.seal(ec);
 }
 
 /// Rule 1: a copy that nobody outside this function has ever seen.
-void copy_to_fresh_inode(fetch_stream& stream, const fetched_content& content, durability level, std::error_code& ec) {
+void copy_to_fresh_inode(fetch_stream& stream, const fetched_content& content, const cache_layout& layout,
+                         std::error_code& ec) {
   staging fresh(stream.directory(), content.sha256, ec);
   if (ec) return;
   platform::copy_file(stream.file().fd(), fresh.fd(), ec);
   fresh.written_elsewhere();
-  if (!ec) complete(fresh, level, ec);
+  if (!ec) complete(fresh, layout, ec);
   if (ec) return;
   std::uint64_t size = 0;
   const std::string found = sha256_of_file(fresh.fd(), size, ec);
@@ -57,12 +54,14 @@ void copy_to_fresh_inode(fetch_stream& stream, const fetched_content& content, d
   if (!ec) stream.file() = std::move(fresh);
 }
 
-/// Rule 4.
-bool stands_already(const std::string& path, const fetched_content& content, std::error_code& ec) {
+/// Rule 4. What another wrote with a lesser promise is brought to ours.
+bool stands_already(const std::string& path, const fetched_content& content, durability level, std::error_code& ec) {
   const platform::unique_fd file = open_content(path, content.size, ec);
   if (!file) return false;
   std::uint64_t size = 0;
-  return sha256_of_file(file.get(), size, ec) == content.sha256;
+  if (sha256_of_file(file.get(), size, ec) != content.sha256) return false;
+  if (wants_sync(level)) platform::sync_file(file.get(), ec);
+  return !ec;
 }
 
 class publication {
@@ -70,11 +69,12 @@ class publication {
   publication(const cache_layout& layout, std::string_view name, staging& file, const fetched_content& content)
       : layout_(layout), name_(name), file_(file), content_(content), level_(layout.options().level) {}
 
-  void run(const key_record& record, const std::stop_token& stop, platform::unique_fd& pinned, std::error_code& ec) {
+  void run(const key_record& record, deadline until, const std::stop_token& stop, platform::unique_fd& pinned,
+           std::error_code& ec) {
     stage_record(record, ec);
     if (ec) return;
-    file_mutex gate = make_gate(layout_);
-    if (!gate.try_lock_shared_until(deadline::after(longest_gate_wait), stop, ec) && !ec) ec = errc::timed_out;
+    gate passage(layout_);
+    passage.enter_shared(until, stop, ec);
     if (!ec) publish_content(ec);
     if (!ec) record_file_.publish_as(records_.get(), name_.data(), publish_mode::replace, level_, ec);
     if (!ec) pinned = open_content(layout_.content_path(content_.sha256), content_.size, ec);
@@ -88,7 +88,7 @@ class publication {
     if (!ec) record_file_ = staging(records_.get(), name_, ec);
     const std::string text = format_key_record(record);
     if (!ec) record_file_.append(std::as_bytes(std::span(text)), ec);
-    if (!ec) record_file_.set_permissions(content_mode, ec);
+    if (!ec) record_file_.set_permissions(layout_.content_mode(), ec);
   }
 
   void publish_content(std::error_code& ec) {
@@ -97,7 +97,11 @@ class publication {
     };
     if (put(publish_mode::if_absent) == publish_result::published || ec) return;
     std::error_code unreadable;  // then it is no good to anybody: replaced
-    if (!stands_already(layout_.content_path(content_.sha256), content_, unreadable)) put(publish_mode::replace);
+    if (!stands_already(layout_.content_path(content_.sha256), content_, level_, unreadable)) {
+      put(publish_mode::replace);
+    } else if (level_ == durability::durable) {
+      platform::sync_file(contents_.get(), ec);
+    }
   }
 
   const cache_layout& layout_;
@@ -113,21 +117,20 @@ class publication {
 }  // namespace
 
 pinned_content store_content(const cache_layout& layout, std::string_view name, fetch_stream& stream, key_record record,
-                             const std::stop_token& stop, std::error_code& ec) {
+                             deadline until, const std::stop_token& stop, std::error_code& ec) {
   const fetched_content content = stream.finish(ec);
   if (ec) return {};
-  const durability level = layout.options().level;
-  const seal_state sealed = complete(stream.file(), level, ec);
-  if (!ec && sealed == seal_state::writer_remains) copy_to_fresh_inode(stream, content, level, ec);
+  const seal_state sealed = complete(stream.file(), layout, ec);
+  if (!ec && sealed == seal_state::writer_remains) copy_to_fresh_inode(stream, content, layout, ec);
   if (ec) return {};
   record.sha256 = content.sha256;
   record.size = content.size;
   record.fetched_at = content.began;
   pinned_content result{std::move(record), layout.content_path(content.sha256), {}, true};
-  publication(layout, name, stream.file(), content).run(result.record, stop, result.file, ec);
+  publication(layout, name, stream.file(), content).run(result.record, until, stop, result.file, ec);
   if (!ec) return result;
   std::error_code ignored;  // the failure that is being reported counts
-  drop_content(layout, content.sha256, gate_wait::only_try, ignored);
+  drop_content(layout, content.sha256, deadline(), ignored);
   return {};
 }
 

@@ -14,20 +14,19 @@ namespace lockkit::detail {
 
 /// Makes what `stream` holds the content of record.key. The caller holds the key's lock.
 [[nodiscard]] pinned_content store_content(const cache_layout& layout, std::string_view name, fetch_stream& stream,
-                                           key_record record, const std::stop_token& stop, std::error_code& ec);
+                                           key_record record, deadline until, const std::stop_token& stop,
+                                           std::error_code& ec);
 
 /// Calls `visit(path, name)` for every record's file. Files that are not records' are passed over.
 void visit_records(const cache_layout& layout,
                    const std::function<void(const std::string& path, const std::string& name)>& visit,
                    std::error_code& ec);
 
-enum class gate_wait { wait, only_try };
-
-/// Removes a content unless a record names it. True: removed, or it was not there. With only_try, false also if
-/// somebody is publishing just now.
-bool drop_content(const cache_layout& layout, std::string_view sha256, gate_wait how, std::error_code& ec);
+/// Removes a content unless a record names it. True: removed, or it was not there. errc::timed_out if somebody is
+/// publishing until then.
+bool drop_content(const cache_layout& layout, std::string_view sha256, deadline until, std::error_code& ec);
 
 /// Removes every content that no record names, and what crashed processes left.
-void sweep_cache(const cache_layout& layout, std::error_code& ec);
+void sweep_cache(const cache_layout& layout, deadline until, std::error_code& ec);
 
 }  // namespace lockkit::detail

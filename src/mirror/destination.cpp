@@ -26,14 +26,15 @@ platform::unique_fd open_directory(const fs::path& path, int flags, std::error_c
   return platform::open_at(AT_FDCWD, path.empty() ? "." : path.c_str(), flags | O_DIRECTORY, 0, ec);
 }
 
-/// Whether `directory` is `root` or lies below it: asks the kernel, so that neither symbolic links nor bind mounts nor
-/// another spelling get past.
+/// Whether `directory` is `root` or lies below it: asks the kernel, so that neither symbolic links nor another
+/// spelling get past.
 bool is_inside(int directory, const struct stat& root, std::error_code& ec) {
   std::string up = ".";
   struct stat below{};
   for (;;) {
     const struct stat here = platform::status_at(directory, up.c_str(), ec);
-    if (ec || platform::same_inode(here, below)) return false;
+    if (ec == std::errc::permission_denied) ec.clear();  // above are others' directories; the cache is ours
+    if (ec || here.st_ino == 0 || platform::same_inode(here, below)) return false;
     if (platform::same_inode(here, root)) return true;
     below = here;
     up += "/..";
@@ -95,7 +96,7 @@ standing destination::compare(const mirror_source& source, std::error_code& why)
   if (S_ISLNK(found.st_mode)) return standing::different;
   if (!S_ISREG(found.st_mode)) return standing::special;
   if (static_cast<std::uint64_t>(found.st_size) != source.size) return standing::different;
-  if (platform::same_inode(found, platform::status(source.file, why)) && !why) return standing::identical;  // a link
+  if (platform::same_inode(found, platform::status(source.file, why)) && !why) return standing::linked;
   const platform::unique_fd file = platform::open_at(directory(), name(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, why);
   if (why == std::errc::no_such_file_or_directory) return compare(source, why);  // gone meanwhile
   if (why) return standing::unreadable;

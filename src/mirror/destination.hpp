@@ -19,6 +19,7 @@ struct mirror_source {
 
 enum class standing {
   absent,
+  linked,      ///< a hard link of the very file in the cache
   identical,   ///< a regular file with this content
   different,   ///< a regular file with other content, or a symbolic link
   unreadable,  ///< a regular file that can't be compared

@@ -2,6 +2,9 @@
 /// The gate of a cache: shared while a content and the record that names it appear, exclusive while contents go. It
 /// closes the one hole of content-named files: a publisher finds the content there already, and a remover, who saw no
 /// record naming it, takes it away before the publisher's record stands.
+///
+/// In front of it stands a turn, a lock that everybody passes through and a remover keeps while it waits: else publishers
+/// that overlap each other would keep it out for as long as they come. The order is always key, turn, gate.
 
 #include <lockkit/file_mutex.hpp>
 
@@ -9,11 +12,26 @@
 
 namespace lockkit::detail {
 
-[[nodiscard]] inline file_mutex make_gate(const cache_layout& layout) {
-  lock_options options;
-  options.mode = layout.lock_mode();
-  options.label = "cache gate";
-  return file_mutex(layout.gate_path(), std::move(options));
-}
+class gate {
+ public:
+  explicit gate(const cache_layout& layout)
+      : turn_(layout.gate_path() + "-turn", options_for(layout)), gate_(layout.gate_path(), options_for(layout)) {}
+
+  /// errc::timed_out, or std::errc::operation_canceled by the stop.
+  void enter_shared(deadline until, const std::stop_token& stop, std::error_code& ec);
+  void enter_exclusive(deadline until, const std::stop_token& stop, std::error_code& ec);
+  /// Also done by the destructor.
+  void leave() noexcept {
+    gate_.unlock();
+    turn_.unlock();
+  }
+
+ private:
+  [[nodiscard]] static lock_options options_for(const cache_layout& layout);
+  void take_turn(deadline until, const std::stop_token& stop, std::error_code& ec);
+
+  file_mutex turn_;
+  file_mutex gate_;
+};
 
 }  // namespace lockkit::detail

@@ -55,6 +55,11 @@ std::uint64_t key_lock::latest(std::error_code& ec) const {
   return ec ? 0 : token.value;
 }
 
+bool key_lock::is_the_lock() const {
+  std::error_code ec;
+  return latest(ec) == number() && !ec;
+}
+
 void key_lock::enter(std::error_code& ec) {
   const platform::unique_fd directory = layout_.open_shard('l', name_, ec);
   if (ec) return;

@@ -18,13 +18,13 @@
 ///  4. A generation must also be smaller than the number of the own hold. If it is not, the lock file was lost and the
 ///     clock stepped back, and comparing says nothing: fetch. The record is asked on arrival for the same reason: a
 ///     lost lock file begins with a greater number than what it forgot.
-///  5. `if_older_than` takes what a fetch after its arrival brought, whatever the clocks say: a wrong clock must not
-///  make
+///     And a lock file that was removed during the fetch: who came then holds a new one, numbered from the clock, and
+///     noted less than our number. Such a fetch stores the generation 0, which answers no `always`.
+///  5. `if_older_than` takes what a fetch after its arrival brought, whatever the clocks say: a wrong clock must not make
 ///     every waiting request fetch.
 ///  6. The lock decides how often is fetched, never whether the result is right (see content_store.cpp).
 ///  7. A request that asks, from inside its fetch function, for the same key would wait for itself: would_deadlock.
-///  Other
-///     keys are other locks. The gate is never held while a fetch function runs.
+///     Other keys are other locks. The gate is never held while a fetch function runs.
 
 #include "key_request.hpp"
 
@@ -139,8 +139,10 @@ answer key_request::fetch_and_store(const fetch_call& fetch) {
   fetch_stream stream(layout_, name_, options_, only_try_, ec);
   require(ec);
   fetch(stream);
-  key_record record{.key = key_, .sha256 = {}, .generation = lock_->number()};
-  pinned_content content = store_content(layout_, name_, stream, std::move(record), options_.stop, ec);
+  key_record record{.key = key_, .sha256 = {}, .generation = lock_->is_the_lock() ? lock_->number() : 0};
+  // Who only tries has waited for nobody; the passage to publishing is short, and a finished fetch is worth it.
+  const deadline until = options_.until.expired() ? deadline::after(std::chrono::seconds(60)) : options_.until;
+  pinned_content content = store_content(layout_, name_, stream, std::move(record), until, options_.stop, ec);
   require(ec);
   return {std::move(content), std::move(lock_)};
 }

@@ -6,6 +6,9 @@
 ///     between: an unnamed content, for the next sweep.
 ///  3. Checking takes no lock. What looks damaged is looked at again, under the lock, before it is removed: a refresh
 ///     may have replaced it meanwhile.
+///  4. Only proven damage is repaired: a record that was read and is none, a content that was read and is another, or is
+///     not there. An error of looking (no descriptors, no permission, a failing disk) is reported and nothing is removed:
+///     what can't be seen now may be all that an offline machine has.
 
 #include "maintenance.hpp"
 
@@ -37,7 +40,7 @@ std::vector<record_file> record_files(const cache_layout& layout, std::error_cod
 
 /// The record, if it is one and lies where its key belongs.
 std::optional<key_record> read_own_record(const record_file& file, std::error_code& ec) {
-  auto record = read_record(file.path, ec);
+  auto record = read_record_exactly(file.path, ec);
   if (record && sha256_of(record->key) != file.name) record.reset();
   return record;
 }
@@ -48,15 +51,30 @@ bool exists(const std::string& path) {
   return !ec;
 }
 
+/// Something that no cache makes stands at a content's name.
+bool is_no_file(const std::error_code& ec) noexcept {
+  return ec == std::errc::too_many_symbolic_link_levels || ec == std::errc::is_a_directory ||
+         ec == std::errc::no_such_device_or_address;
+}
+
+/// Rule 4.
+bool is_proven(const std::error_code& damage) noexcept {
+  return damage == errc::integrity_mismatch || damage == std::errc::no_such_file_or_directory;
+}
+
 std::error_code damage_of_content(const cache_layout& layout, const key_record& record) {
   std::error_code ec;
   const std::string path = layout.content_path(record.sha256);
-  const platform::unique_fd content = open_content(path, record.size, ec);
+  const platform::unique_fd content =
+      platform::open_at(AT_FDCWD, path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, ec);
+  if (is_no_file(ec)) return errc::integrity_mismatch;
   if (ec) return ec;
-  if (!content)
-    return exists(path) ? make_error_code(errc::integrity_mismatch)
-                        : std::make_error_code(std::errc::no_such_file_or_directory);
+  const struct stat found = platform::status(content.get(), ec);
+  if (ec) return ec;
   std::uint64_t size = 0;
+  if (!S_ISREG(found.st_mode) || static_cast<std::uint64_t>(found.st_size) != record.size) {
+    return errc::integrity_mismatch;
+  }
   const std::string digest = sha256_of_file(content.get(), size, ec);
   if (!ec && digest != record.sha256) ec = errc::integrity_mismatch;
   return ec;
@@ -77,10 +95,12 @@ std::optional<cache_damage> find_damage(const cache_layout& layout, const record
 }
 
 /// Rule 3. The content goes with the sweep that follows.
-void remove_damaged(const cache_layout& layout, const record_file& file, std::error_code& ec) {
+void remove_damaged(const cache_layout& layout, const record_file& file, deadline until, std::error_code& ec) {
   key_lock lock(layout, file.name, "repair");
-  lock.acquire(deadline::never(), {}, ec);
-  if (ec || !find_damage(layout, file)) return;
+  lock.acquire(until, {}, ec);
+  if (ec) return;
+  const auto damage = find_damage(layout, file);
+  if (!damage || !is_proven(damage->error)) return;
   platform::unlink_name(AT_FDCWD, file.path.c_str(), ec);
   if (ec == std::errc::no_such_file_or_directory) ec.clear();
 }
@@ -98,30 +118,33 @@ std::vector<cache_record> list_keys(const cache_layout& layout, std::error_code&
   return keys;
 }
 
-bool remove_key(const cache_layout& layout, std::string_view name, std::string_view key, std::error_code& ec) {
-  key_lock lock(layout, name, key);
-  lock.acquire(deadline::never(), {}, ec);
-  if (ec) return false;
+bool remove_key(const cache_layout& layout, std::string_view name, std::string_view key, deadline until,
+                std::error_code& ec) {
+  ec.clear();
   const std::string path = layout.record_path(name);
+  if (!exists(path) && !exists(layout.lock_path(name))) return false;  // never asked for: leaves no lock file behind
+  key_lock lock(layout, name, key);
+  lock.acquire(until, {}, ec);
+  if (ec) return false;
   const auto record = read_record(path, ec);
   if (!ec) platform::unlink_name(AT_FDCWD, path.c_str(), ec);
   if (ec == std::errc::no_such_file_or_directory) {
     ec.clear();
     return false;
   }
-  if (!ec && record) drop_content(layout, record->sha256, gate_wait::wait, ec);
+  if (!ec && record) drop_content(layout, record->sha256, until, ec);
   return !ec;
 }
 
-std::vector<cache_damage> verify_cache(const cache_layout& layout, bool repair, std::error_code& ec) {
+std::vector<cache_damage> verify_cache(const cache_layout& layout, bool repair, deadline until, std::error_code& ec) {
   std::vector<cache_damage> damages;
   for (const record_file& file : record_files(layout, ec)) {
     auto damage = find_damage(layout, file);
     if (!damage) continue;
     damages.push_back(std::move(*damage));
-    if (repair && !ec) remove_damaged(layout, file, ec);
+    if (repair && !ec && is_proven(damages.back().error)) remove_damaged(layout, file, until, ec);
   }
-  if (repair && !ec) sweep_cache(layout, ec);
+  if (repair && !ec) sweep_cache(layout, until, ec);
   return damages;
 }
 

@@ -68,6 +68,7 @@ struct mirror_cache::impl {
 
   obtained obtain(std::string_view key, const fetch_function& fetch, fetch_policy policy,
                   const request_options& request) {
+    require_usable();
     const auto call = [&](detail::fetch_stream& stream) {
       if (!fetch) detail::throw_error("fetch into", layout.directory(), errc::fetch_failed);
       fetch_sink::impl state{stream};
@@ -79,8 +80,19 @@ struct mirror_cache::impl {
     return {cache_entry(std::move(state)), std::move(answer.hold)};
   }
 
+  /// A constructor's error that was passed over must not lead into some other directory.
+  void require_usable() const {
+    if (layout.failure()) detail::throw_error("use as a cache", layout.directory(), layout.failure());
+  }
+
   detail::cache_layout layout;
 };
+
+namespace {
+
+constexpr const char* about_destinations = "a mirror needs a usable name outside the cache's directory";
+
+}  // namespace
 
 mirror_cache::mirror_cache(const std::filesystem::path& directory, cache_options options, std::error_code& ec)
     : impl_(std::make_unique<impl>(directory, options, ec)) {
@@ -111,34 +123,40 @@ mirror_result mirror_cache::mirror(const cache_entry& entry, const std::filesyst
 
 mirror_result mirror_cache::mirror(const cache_entry& entry, const std::filesystem::path& destination,
                                    const mirror_options& options) {
-  return detail::throwing("mirror to", destination,
-                          [&](std::error_code& ec) { return mirror(entry, destination, options, ec); });
+  std::error_code ec;
+  const mirror_result result = mirror(entry, destination, options, ec);
+  if (ec) detail::throw_error("mirror to", destination, ec, ec == errc::invalid_name ? about_destinations : "");
+  return result;
 }
 
 mirror_cache::mirrored mirror_cache::fetch_and_mirror(std::string_view key, const std::filesystem::path& destination,
                                                       const fetch_function& fetch, fetch_policy policy,
                                                       const mirror_options& how, const request_options& request) {
+  impl_->require_usable();
   // What can never succeed is refused before it costs a fetch.
   const std::error_code ec = detail::check_destination(destination, impl_->layout.directory());
-  if (ec) detail::throw_error("mirror to", destination, ec);
+  if (ec) detail::throw_error("mirror to", destination, ec, ec == errc::invalid_name ? about_destinations : "");
   impl::obtained got = impl_->obtain(key, fetch, policy, request);
   const mirror_result result = mirror(got.entry, destination, how);
   return {std::move(got.entry), result};
 }
 
 std::vector<cache_record> mirror_cache::list() const {
+  impl_->require_usable();
   return detail::throwing("list", directory(), [&](std::error_code& ec) { return list_keys(impl_->layout, ec); });
 }
 
-bool mirror_cache::remove(std::string_view key) {
+bool mirror_cache::remove(std::string_view key, deadline until) {
+  impl_->require_usable();
   const std::string name = detail::name_of_key(impl_->layout, key);
   return detail::throwing("remove a key from", directory(),
-                          [&](std::error_code& ec) { return remove_key(impl_->layout, name, key, ec); });
+                          [&](std::error_code& ec) { return remove_key(impl_->layout, name, key, until, ec); });
 }
 
-std::vector<cache_damage> mirror_cache::verify(bool repair) {
+std::vector<cache_damage> mirror_cache::verify(bool repair, deadline until) {
+  impl_->require_usable();
   return detail::throwing("verify", directory(),
-                          [&](std::error_code& ec) { return verify_cache(impl_->layout, repair, ec); });
+                          [&](std::error_code& ec) { return verify_cache(impl_->layout, repair, until, ec); });
 }
 
 const std::filesystem::path& mirror_cache::directory() const noexcept {

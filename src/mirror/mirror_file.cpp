@@ -1,10 +1,10 @@
 /// Making a destination hold a content, without ever losing what a person put there.
 ///
-///  1. Look first. The same content: nothing is touched, not even the times. Something else: destination_differs,
-///     unless overwriting was asked for; directories, FIFOs, sockets
-///     and devices never go.
-///  2. Nothing there: the mirror is put in place by a step that fails if something is there (if_absent). If somebody
-///  was
+///  1. Look first. The same content: nothing is touched, not even the times. But a hard link of the cache's file is not what
+///     who asks for an isolated file may get: it counts as something else. Something else: destination_differs,
+///     unless overwriting was asked for; directories, FIFOs, sockets and devices
+///     never go.
+///  2. Nothing there: the mirror is put in place by a step that fails if something is there (if_absent). If somebody was
 ///     quicker, another mirror or a person, look again at 1. Never a look and then a replacing rename: what a person
 ///     puts there in between would be gone.
 ///  3. Overwriting replaces in one step; there is no moment without a file.
@@ -66,7 +66,8 @@ class mirroring {
       std::error_code why;
       const standing found = target_.compare(source_, why);
       ec.clear();
-      if (found == standing::identical) return mirror_result::unchanged;
+      const bool shares = found == standing::linked && options_.link == mirror_link::hard_link;
+      if (found == standing::identical || shares) return mirror_result::unchanged;
       if (found != standing::absent) refuse(found, why, ec);
       if (ec) return {};
       const publish_mode mode = found == standing::absent ? publish_mode::if_absent : publish_mode::replace;
@@ -101,7 +102,8 @@ class mirroring {
 
   /// Rule 4.
   void make_copy(std::error_code& ec) {
-    copy_ = staging(target_.directory(), target_.name(), ec);
+    const unsigned mode = options_.permissions ? static_cast<unsigned>(*options_.permissions) & 0666U : 0666U;
+    copy_ = staging(target_.directory(), target_.name(), ec, {.mode = mode});  // never readable to more than in the end
     if (ec) return;
     copy_.written_elsewhere();
     result_ = platform::clone_file(source_.file, copy_.fd(), ec) ? mirror_result::cloned : mirror_result::copied;

@@ -68,7 +68,7 @@ std::set<std::string> named_contents(const cache_layout& layout, std::error_code
   visit_records(
       layout,
       [&](const std::string& path, const std::string&) {
-        if (auto record = ec ? std::nullopt : read_record(path, ec)) named.insert(std::move(record->sha256));
+        if (auto record = ec ? std::nullopt : read_record_exactly(path, ec)) named.insert(std::move(record->sha256));
       },
       ec);
   return named;
@@ -78,6 +78,7 @@ void sweep_leftovers(const cache_layout& layout, std::error_code& ec) {
   std::vector<fs::path> places = list_shards(layout, 'b', ec);
   if (!ec) std::ranges::move(list_shards(layout, 'k', ec), std::back_inserter(places));
   places.emplace_back(layout.part_path('t'));
+  places.push_back(layout.directory());  // the constructor's own
   for (const fs::path& place : places) {
     if (!ec) sweep_staged(place, made_without_lock, ec);
     if (ec == std::errc::no_such_file_or_directory) ec.clear();
@@ -93,24 +94,24 @@ void visit_records(const cache_layout& layout,
   visit_files(layout, 'k', visit, ec);
 }
 
-bool drop_content(const cache_layout& layout, std::string_view sha256, gate_wait how, std::error_code& ec) {
-  file_mutex gate = make_gate(layout);
-  const deadline until = how == gate_wait::wait ? deadline::never() : deadline();
-  if (!gate.try_lock_until(until, ec)) return false;
-  if (named_contents(layout, ec).contains(std::string(sha256)) || ec) return false;
+bool drop_content(const cache_layout& layout, std::string_view sha256, deadline until, std::error_code& ec) {
+  gate passage(layout);
+  passage.enter_exclusive(until, {}, ec);
+  if (ec || named_contents(layout, ec).contains(std::string(sha256)) || ec) return false;
   remove_file(layout.content_path(sha256), ec);
   return !ec;
 }
 
-void sweep_cache(const cache_layout& layout, std::error_code& ec) {
-  file_mutex gate = make_gate(layout);
-  if (!gate.try_lock_until(deadline::never(), ec)) return;
+void sweep_cache(const cache_layout& layout, deadline until, std::error_code& ec) {
+  gate passage(layout);
+  passage.enter_exclusive(until, {}, ec);
+  if (ec) return;
   const std::set<std::string> named = named_contents(layout, ec);
   const auto remove_unnamed = [&](const std::string& path, const std::string& name) {
     if (!named.contains(name)) remove_file(path, ec);
   };
   if (!ec) visit_files(layout, 'b', remove_unnamed, ec);
-  gate.unlock();
+  passage.leave();
   if (!ec) sweep_leftovers(layout, ec);
 }
 

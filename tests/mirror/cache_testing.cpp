@@ -47,7 +47,7 @@ std::set<std::string> files_of_cache(const fs::path& cache) {
   std::set<std::string> files;
   for (const auto& entry : fs::recursive_directory_iterator(cache)) {
     const std::string name = fs::relative(entry.path(), cache).string();
-    const bool expected = name.starts_with("l/") || name == "gate" || name == "CACHEDIR.TAG";
+    const bool expected = name.starts_with("l/") || name == "gate" || name == "gate-turn" || name == "CACHEDIR.TAG";
     if (!entry.is_directory() && !expected) files.insert(name);
   }
   return files;

@@ -153,7 +153,7 @@ TEST_CASE_METHOD(fixture, "a hard link is made on request and shares the cache's
   CHECK(cache.mirror(entry, place / "other", linking_over) == mirror_result::hard_linked);
   CHECK(status_of(place / "other").st_ino == status_of(entry.path()).st_ino);
   CHECK(status_of(entry.path()).st_nlink == 3);
-  CHECK((status_of(entry.path()).st_mode & 07777) == 0444);
+  CHECK((status_of(entry.path()).st_mode & 07777) == 0400);
   CHECK(place.names() == std::set<std::string>{"cache", "mirror", "other"});
 }
 

@@ -31,7 +31,7 @@ TEST_CASE("a cache directory is made with its parents, private, and tagged for b
   CHECK(testing::read_file(place / "deep/er/cache/CACHEDIR.TAG").starts_with("Signature: 8a477f597d28d1727"));
   const cache_entry entry = cache.get("key", brings("x"));
   for (const char* part : {"b", "k", "l", "t"}) CHECK(mode_of(cache.directory() / part) == fs::perms::owner_all);
-  CHECK(mode_of(entry.path()) == static_cast<fs::perms>(0444));
+  CHECK(mode_of(entry.path()) == static_cast<fs::perms>(0400));
 }
 
 TEST_CASE("a group's cache has the mode that was asked for, and locks that the group can take") {
@@ -71,7 +71,7 @@ TEST_CASE("bad cache directories are clear errors") {
 
 TEST_CASE("a cache that may not be written serves hits and refuses misses") {
   testing::scratch_directory place;
-  (void)mirror_cache(place / "cache").get("key", brings("content"));
+  (void)mirror_cache(place / "cache", {.mode = fs::perms(0755)}).get("key", brings("content"));
   testing::child_process child([&] {
     // Not as root, whom permissions don't stop.
     fs::permissions(place.path(), static_cast<fs::perms>(0755));
