@@ -193,7 +193,7 @@ class LOCKKIT_API mirror_cache {
   /// get and mirror as one protected unit: after a miss or a refresh the key's lock is held until the mirror stands.
   struct mirrored {
     cache_entry entry;
-    mirror_result result;
+    mirror_result result{};
   };
   mirrored fetch_and_mirror(std::string_view key, const std::filesystem::path& destination, const fetch_function& fetch,
                             fetch_policy policy = fetch_policy::if_missing(), const mirror_options& how = {},

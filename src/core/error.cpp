@@ -98,6 +98,7 @@ std::string compose(const std::string& operation, const std::filesystem::path& p
 }  // namespace
 
 const std::error_category& lockkit_category() noexcept {
+  // NOLINTNEXTLINE(bugprone-unhandled-exception-at-new): without memory for this, ending is right
   static const category& instance = *new category;  // never destroyed: codes are compared until the very end
   return instance;
 }
@@ -112,6 +113,7 @@ std::string_view advice_for(const std::error_code& code) noexcept {
   return found == nullptr ? std::string_view() : found->advice;
 }
 
+// Every parameter is taken alike, by value. NOLINTNEXTLINE(performance-unnecessary-value-param)
 error::error(std::string operation, std::filesystem::path path, std::error_code code, std::string detail)
     : std::system_error(code),
       operation_(std::move(operation)),

@@ -78,7 +78,7 @@ bool make_one(int base, const char* name, const directory_options& options, std:
 
 bool directory_maker::make_with_parents(const std::filesystem::path& path, std::error_code& ec) {
   for (;;) {
-    bool made = make_one(AT_FDCWD, path.c_str(), options_, ec);
+    const bool made = make_one(AT_FDCWD, path.c_str(), options_, ec);
     if (!ec || (made && ec != vanished())) return made;
     if (ec == std::errc::no_such_file_or_directory) {
       const std::filesystem::path parent = path.parent_path();

@@ -68,7 +68,7 @@ owner describe_process(std::int32_t pid) {
 }  // namespace
 
 owner find_mutex_holder(const char* path, bool& foreign) {
-  const owner last = read_owner(path, foreign);
+  owner last = read_owner(path, foreign);
   std::error_code ec;
   const struct stat inode = platform::status_at(AT_FDCWD, path, ec);
   if (ec || (last.pid != 0 && process_holds(fmt::format("{}", last.pid), inode))) return last;

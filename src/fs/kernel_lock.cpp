@@ -26,7 +26,7 @@ deadline wait_terms::slice(std::chrono::nanoseconds longest) const noexcept {
 }
 
 std::chrono::nanoseconds time_waited(deadline until, std::chrono::nanoseconds timeout) noexcept {
-  if (timeout <= timeout.zero()) return timeout.zero();
+  if (timeout <= std::chrono::nanoseconds::zero()) return std::chrono::nanoseconds::zero();
   return timeout + (std::chrono::steady_clock::now() - until.point());
 }
 

@@ -46,7 +46,7 @@ std::filesystem::path lock_names::own_file(std::uint64_t guard_inode, unsigned u
 std::filesystem::path name_mutex(const std::filesystem::path& path, std::error_code& ec) {
   ec = check_name(path);
   if (ec) return path;
-  std::filesystem::path absolute = std::filesystem::absolute(path, ec);
+  const std::filesystem::path absolute = std::filesystem::absolute(path, ec);
   return ec ? path : absolute;
 }
 

@@ -14,6 +14,7 @@ using note_list = std::vector<std::shared_ptr<hold_note>>;
 
 /// Nothing to destroy, so it can still be asked when the list is gone: locks are also used by destructors of thread-local
 /// and static objects, which may run after the list's.
+// NOLINTNEXTLINE(*-avoid-non-const-global-variables): outlives the list, so that a thread's end is told apart
 thread_local bool list_is_gone = false;
 
 struct thread_notes {

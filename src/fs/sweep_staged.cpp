@@ -97,12 +97,12 @@ class sweeper {
   }
 
   bool is_old(const struct stat& file, std::error_code& ec) {
-    if (now_ == now_.zero()) now_ = current_time(ec);
+    if (now_ == std::chrono::nanoseconds::zero()) now_ = current_time(ec);
     return !ec && now_ - modified(file) >= minimum_age_;
   }
 
   std::chrono::nanoseconds current_time(std::error_code& ec) const {
-    detail::staging probe(directory_, "sweep", ec);
+    const detail::staging probe(directory_, "sweep", ec);
     if (ec) return {};
     return modified(platform::status(probe.fd(), ec));
   }

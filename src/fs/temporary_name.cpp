@@ -44,8 +44,10 @@ name_buffer temporary_name(std::string_view base, name_origin origin, std::error
   const std::string_view start = kept(base);
   name_buffer name{};
   if (!ec) {
+    // The precision bounds `start`, and `suffix` is a literal. NOLINTBEGIN(bugprone-suspicious-stringview-data-usage)
     std::snprintf(name.data(), name.size(), ".%.*s.%s%s", static_cast<int>(start.size()), start.data(), random.data(),
                   suffix.data());
+    // NOLINTEND(bugprone-suspicious-stringview-data-usage)
   }
   return name;
 }

@@ -52,7 +52,7 @@ bool is_none(const std::error_code& ec) noexcept {
 }
 
 std::optional<key_record> parse_record_in(int file, std::error_code& ec) {
-  std::array<char, largest_record + 1> bytes;
+  std::array<char, largest_record + 1> bytes;  // NOLINT(*-member-init): read into below, and no further than that
   const std::size_t size = platform::pread_all(file, std::as_writable_bytes(std::span(bytes)), 0, ec);
   if (ec == std::errc::invalid_seek) ec.clear();  // a FIFO has no offsets
   return ec ? std::nullopt : parse_key_record(std::string_view(bytes.data(), size));

@@ -43,7 +43,7 @@ std::optional<std::string> unescape_key(std::string_view text) {
 std::optional<std::string_view> take_field(std::string_view& text, std::string_view name) noexcept {
   const std::size_t end = text.find('\n');
   if (end == std::string_view::npos) return std::nullopt;
-  std::string_view line = text.substr(0, end);
+  const std::string_view line = text.substr(0, end);
   if (!line.starts_with(name) || line.size() <= name.size() || line[name.size()] != ' ') return std::nullopt;
   text.remove_prefix(end + 1);
   return line.substr(name.size() + 1);

@@ -91,7 +91,8 @@ bool key_request::is_young_enough(const pinned_content& content) const noexcept 
       return true;
     case fetch_policy::kind::if_older_than: {
       const auto age = std::chrono::system_clock::now() - content.record.fetched_at;
-      return age >= age.zero() && age <= policy_.age();  // from the future: as good as old
+      return age >= std::chrono::system_clock::duration::zero() &&
+             age <= policy_.age();  // from the future: as good as old
     }
     case fetch_policy::kind::always:
       break;

@@ -28,6 +28,8 @@ class failing {
 
   std::size_t run() {
     prepare_();
+    request_();  // a process's first request also finds out who it is, once for all
+    prepare_();
     fault::start_recording();
     request_();
     const auto calls = fault::stop_recording();
