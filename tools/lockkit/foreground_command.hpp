@@ -24,8 +24,8 @@ class foreground_command {
  private:
   [[nodiscard]] int follow(int pid) const;
 
-  sigset_t passed_on_;
-  sigset_t original_;
+  sigset_t passed_on_{};
+  sigset_t original_{};
 };
 
 }  // namespace lockkit_command

@@ -1,6 +1,5 @@
-#include <fmt/format.h>
-
 #include <algorithm>
+#include <cstdio>
 #include <string_view>
 
 #include <lockkit/error.hpp>
@@ -35,9 +34,7 @@ int parse(CLI::App& app, int argc, char** argv, int& code) {
   }
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int parse_and_run(int argc, char** argv) {
   CLI::App app("lockkit: locks that shell scripts and programs share", "lockkit");
   app.set_version_flag("--version", LOCKKIT_VERSION);
   app.footer(exit_codes);
@@ -45,13 +42,19 @@ int main(int argc, char** argv) {
   int code = lockkit_command::done;
   lockkit_command::add_run(app, split_command(argc, argv), code);
   lockkit_command::add_status(app, code);
+  return parse(app, argc, argv, code);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
   try {
-    return parse(app, argc, argv, code);
+    return parse_and_run(argc, argv);
   } catch (const lockkit::error& failure) {
-    fmt::print(stderr, "{}\n", failure.what());
+    std::fprintf(stderr, "%s\n", failure.what());
     return lockkit_command::exit_code_for(failure.code());
   } catch (const std::exception& failure) {
-    fmt::print(stderr, "lockkit: {}\n", failure.what());
+    std::fprintf(stderr, "lockkit: %s\n", failure.what());
     return lockkit_command::io_error;
   }
 }
