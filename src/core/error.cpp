@@ -113,7 +113,6 @@ std::string_view advice_for(const std::error_code& code) noexcept {
   return found == nullptr ? std::string_view() : found->advice;
 }
 
-// Every parameter is taken alike, by value. NOLINTNEXTLINE(performance-unnecessary-value-param)
 error::error(std::string operation, std::filesystem::path path, std::error_code code, std::string detail)
     : std::system_error(code),
       operation_(std::move(operation)),
