@@ -155,7 +155,7 @@ TEST_CASE("a forked child that destroys or commits a staged file changes nothing
 
 TEST_CASE("published files get their mode from the umask, from the default ACL, or as asked for") {
   testing::scratch_directory place;
-  for (const mode_t mask : {0022, 0077, 0002}) {
+  for (const mode_t mask : {0022U, 0077U, 0002U}) {
     const umask_guard guard(mask);
     publish(place / "f", "x");
     CHECK(mode_of(place / "f") == (0666U & ~mask));

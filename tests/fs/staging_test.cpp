@@ -158,7 +158,7 @@ TEST_CASE("a directory that can be entered and written but not read serves for p
 }
 
 TEST_CASE("temporary names fit wherever the target's name fits, and tell their origin") {
-  for (const std::size_t size : {1, 64, 65, 100, 223, 255}) {
+  for (const std::size_t size : {1U, 64U, 65U, 100U, 223U, 255U}) {
     for (const name_origin origin : {name_origin::opened, name_origin::born_locked}) {
       std::error_code ec;
       const name_buffer name = temporary_name(std::string(size, 'n'), origin, ec);
@@ -176,7 +176,7 @@ TEST_CASE("temporary names fit wherever the target's name fits, and tell their o
 }
 
 TEST_CASE("temporary names do not cut a UTF-8 character in two") {
-  for (const std::size_t offset : {60, 61, 62, 63}) {
+  for (const std::size_t offset : {60U, 61U, 62U, 63U}) {
     std::string base(offset, 'x');
     while (base.size() < 250) base += "\xe2\x82\xac";  // a character of three bytes
     std::error_code ec;
