@@ -31,7 +31,7 @@ lockkit::mirror_cache context::open_cache() const {
 
 void context::failed(const std::string& label, const std::exception& why) {
   const std::string_view text = why.what();
-  out.say(text.find(label) == text.npos ? fmt::format("{}: {}", label, text) : std::string(text));
+  out.say(text.find(label) == std::string_view::npos ? fmt::format("{}: {}", label, text) : std::string(text));
   if (result == exit_status::ok) result = status_of(why);
 }
 
