@@ -38,6 +38,13 @@ enum class errc {
   not_held,                  ///< an operation that needs the lock was called without holding it
   timed_out,                 ///< a deadline passed in an operation other than lock()
   not_writable,              ///< a directory that had to be writable is not
+  not_our_database,          ///< the database belongs to another program
+  newer_schema,              ///< the database was made by a later version of lockkit
+  database_damaged,          ///< SQLite found the database malformed
+  database_replaced,         ///< another file stands at the database's path than the one that was opened
+  claim_lost,                ///< the claim was ended by somebody else, or released already
+  no_such_resource,          ///< no resource of that pool and name, or none that could ever meet the request
+  in_use,                    ///< more is claimed than the change would leave
   not_a_regular_file,        ///< a FIFO, socket or device stands where a file was to be replaced; left untouched
 };
 

@@ -8,13 +8,19 @@
 namespace lockkit::platform {
 namespace {
 
-struct flock presence_lock(short type) noexcept {
+constexpr std::uint64_t presence_byte = std::uint64_t{1} << 40U;
+
+struct flock byte_lock(std::uint64_t byte, short type) noexcept {
   struct flock lock{};
   lock.l_type = type;
   lock.l_whence = SEEK_SET;
-  lock.l_start = off_t{1} << 40;
+  lock.l_start = static_cast<off_t>(byte);
   lock.l_len = 1;
   return lock;
+}
+
+struct flock presence_lock(short type) noexcept {
+  return byte_lock(presence_byte, type);
 }
 
 }  // namespace
@@ -44,7 +50,25 @@ void clear_presence(int fd) noexcept {
 }
 
 bool others_present(int fd) noexcept {
-  struct flock lock = presence_lock(F_WRLCK);
+  return is_byte_locked(fd, presence_byte);
+}
+
+bool try_lock_byte(int fd, std::uint64_t byte, std::error_code& ec) noexcept {
+  struct flock lock = byte_lock(byte, F_WRLCK);
+  invoke("fcntl", ec, [&] { return ::fcntl(fd, F_OFD_SETLK, &lock); });
+  if (ec != std::errc::resource_unavailable_try_again && ec != std::errc::permission_denied) return !ec;
+  ec.clear();
+  return false;
+}
+
+void unlock_byte(int fd, std::uint64_t byte) noexcept {
+  struct flock lock = byte_lock(byte, F_UNLCK);
+  std::error_code ignored;
+  invoke("fcntl", ignored, [&] { return ::fcntl(fd, F_OFD_SETLK, &lock); });
+}
+
+bool is_byte_locked(int fd, std::uint64_t byte) noexcept {
+  struct flock lock = byte_lock(byte, F_WRLCK);
   std::error_code ec;
   invoke("fcntl", ec, [&] { return ::fcntl(fd, F_OFD_GETLK, &lock); });
   return ec || lock.l_type != F_UNLCK;

@@ -1,7 +1,9 @@
 #pragma once
 /// Kernel locks. flock excludes open file descriptions from each other, in and across processes, and is released when
-/// the last copy of a description closes. OFD record locks are used as presence marks only, never for exclusion.
+/// the last copy of a description closes, also by death. OFD record locks do the same for single bytes of a file; they
+/// are used as marks of presence and of life, never for exclusion.
 
+#include <cstdint>
 #include <system_error>
 
 #include "private_api.hpp"
@@ -19,5 +21,11 @@ LOCKKIT_PRIVATE_API void set_presence(int fd, std::error_code& ec) noexcept;
 LOCKKIT_PRIVATE_API void clear_presence(int fd) noexcept;
 /// Whether another description has marked its presence. True when it can't be told.
 [[nodiscard]] LOCKKIT_PRIVATE_API bool others_present(int fd) noexcept;
+
+/// A byte that its owner keeps locked for as long as it lives. False with a clear code: another description has it.
+[[nodiscard]] LOCKKIT_PRIVATE_API bool try_lock_byte(int fd, std::uint64_t byte, std::error_code& ec) noexcept;
+LOCKKIT_PRIVATE_API void unlock_byte(int fd, std::uint64_t byte) noexcept;
+/// Whether another description than `fd`'s has it locked. True when it can't be told.
+[[nodiscard]] LOCKKIT_PRIVATE_API bool is_byte_locked(int fd, std::uint64_t byte) noexcept;
 
 }  // namespace lockkit::platform

@@ -52,8 +52,12 @@ std::string host_name() {
   return name.data();
 }
 
+unique_fd open_process(int pid, std::error_code& ec) noexcept {
+  return unique_fd(static_cast<int>(invoke("pidfd_open", ec, [&] { return ::syscall(SYS_pidfd_open, pid, 0); })));
+}
+
 std::uint64_t pidfd_inode(int pid, std::error_code& ec) noexcept {
-  const unique_fd fd(static_cast<int>(invoke("pidfd_open", ec, [&] { return ::syscall(SYS_pidfd_open, pid, 0); })));
+  const unique_fd fd = open_process(pid, ec);
   if (ec) return 0;
   struct statfs filesystem{};
   if (::fstatfs(fd.get(), &filesystem) != 0 || filesystem.f_type != pidfs_magic) return 0;

@@ -18,6 +18,8 @@ namespace lockkit::platform {
 /// Inode of the process's pidfd, unique for the boot since Linux 6.9; 0 where it is not, or when there is no such
 /// process (then with a code).
 [[nodiscard]] LOCKKIT_PRIVATE_API std::uint64_t pidfd_inode(int pid, std::error_code& ec) noexcept;
+/// A descriptor that can be read (poll) once the process has ended; empty, with a code, if there is no such process.
+[[nodiscard]] LOCKKIT_PRIVATE_API unique_fd open_process(int pid, std::error_code& ec) noexcept;
 [[nodiscard]] LOCKKIT_PRIVATE_API int current_pid() noexcept;
 /// A number that no other thread of this process has, had or will have, unlike the kernel's; and without a system call.
 [[nodiscard]] LOCKKIT_PRIVATE_API std::uint64_t current_thread() noexcept;

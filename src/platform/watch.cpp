@@ -11,19 +11,36 @@
 
 namespace lockkit::platform {
 
-path_watch::path_watch(const char* path, std::error_code& ec) noexcept {
+namespace {
+
+constexpr std::size_t most_descriptors = 64;
+
+constexpr std::uint32_t events_of(watched what) noexcept {
+  return IN_DONT_FOLLOW |
+         (what == watched::content ? IN_MODIFY : IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF | IN_CLOSE_WRITE);
+}
+
+}  // namespace
+
+path_watch::path_watch(const char* path, std::error_code& ec, watched what) noexcept {
   fd_ = unique_fd(invoke("inotify_init1", ec, [] { return ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC); }));
   if (ec) return;
-  constexpr std::uint32_t events = IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF | IN_CLOSE_WRITE | IN_DONT_FOLLOW;
-  invoke("inotify_add_watch", ec, [&] { return ::inotify_add_watch(fd_.get(), path, events); });
+  invoke("inotify_add_watch", ec, [&] { return ::inotify_add_watch(fd_.get(), path, events_of(what)); });
 }
 
 void path_watch::wait(deadline until) noexcept {
+  wait(until, {});
+}
+
+void path_watch::wait(deadline until, std::span<const int> also) noexcept {
   using namespace std::chrono;
   const nanoseconds left = std::min<nanoseconds>(until.remaining(), hours(1));
   const timespec time = {static_cast<std::time_t>(left / seconds(1)), static_cast<long>((left % seconds(1)).count())};
-  pollfd waited = {fd_.get(), POLLIN, 0};
-  if (::ppoll(&waited, 1, &time, nullptr) <= 0) return;
+  std::array<pollfd, most_descriptors> waited{};
+  waited[0] = {fd_.get(), POLLIN, 0};
+  std::size_t count = 1;
+  for (const int fd : also.first(std::min(also.size(), most_descriptors - 1))) waited[count++] = {fd, POLLIN, 0};
+  if (::ppoll(waited.data(), count, &time, nullptr) <= 0) return;
   std::array<char, 4096> events{};
   while (::read(fd_.get(), events.data(), events.size()) > 0) {
   }

@@ -1,6 +1,7 @@
 #pragma once
-/// Waiting for a name to change: one inotify watch on one path, for the length of one wait.
+/// Waiting for a file to change: one inotify watch on one path, for the length of one wait.
 
+#include <span>
 #include <system_error>
 
 #include <lockkit/deadline.hpp>
@@ -9,13 +10,20 @@
 
 namespace lockkit::platform {
 
-/// Sees the file at `path` (not what a link leads to) being unlinked, renamed, replaced, or closed by a writer.
+enum class watched {
+  name,     ///< unlinked, renamed, replaced, or closed by a writer
+  content,  ///< written to
+};
+
+/// Sees what happens to the file at `path` (not to what a link leads to).
 class LOCKKIT_PRIVATE_API path_watch {
  public:
   /// On error, EMFILE or ENOENT among them, the caller naps instead.
-  path_watch(const char* path, std::error_code& ec) noexcept;
+  path_watch(const char* path, std::error_code& ec, watched what = watched::name) noexcept;
   /// Sleeps until an event or `until`; events are swallowed. May return early.
   void wait(deadline until) noexcept;
+  /// The same, and until one of `also` can be read (a pidfd can when its process has ended). At most 63.
+  void wait(deadline until, std::span<const int> also) noexcept;
 
  private:
   unique_fd fd_;

@@ -1,0 +1,162 @@
+#pragma once
+/// claim_store: named resources (GPUs, licences, slots) claimed atomically in an SQLite database.
+///
+/// A claim is granted in one transaction: never two holders of one unit, never "none free" while one is free. It lives
+/// as long as the process that holds it: the kernel tells at once when that is gone (a byte lock per owner), no
+/// heartbeat, no clock. Every grant gives each resource a fencing token that grows with each change of owner, over
+/// crashes, reboots and power cuts, so that whatever the resource controls can refuse a holder that has been overtaken.
+///
+///   resource   try_claim      claim_until             after drain        after retire
+///   free       granted        granted                 not granted        gone from list(true) once free
+///   taken      nullopt        waits, then granted     stays claimed      stays claimed until released
+///
+/// Caveats. One host: network filesystems are refused (errc::unsupported_filesystem). Beside the database lie its files
+/// `-wal`, `-shm` (SQLite's) and `-gate`, `-live`, `-wake` (ours); never delete one while the store is in use. Other
+/// programs may read the database with SQLite, and write to tables of their own.
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+#include <lockkit/deadline.hpp>
+#include <lockkit/error.hpp>
+#include <lockkit/export.hpp>
+#include <lockkit/owner.hpp>
+
+namespace lockkit::inline v0 {
+
+/// What a resource is. (pool, name) is its identity for ever.
+struct resource {
+  std::string pool;               ///< kind of thing, such as "gpu"
+  std::string name;               ///< which one; for GPUs the UUID
+  std::uint32_t capacity = 1;     ///< units that can be claimed at once
+  std::string group{};            ///< such as a NUMA node, or the queue that serves it
+  std::uint64_t memory = 0;       ///< bytes; for matching
+  std::string attributes = "{}";  ///< a JSON object; for matching and for people
+};
+
+enum class resource_state {
+  up,       ///< can be claimed
+  drained,  ///< claims stay, new ones are not granted
+  retired,  ///< as drained, for good; kept for the history and so that its tokens never restart
+};
+
+struct resource_status {
+  resource what;
+  resource_state state = resource_state::up;
+  std::uint32_t used = 0;  ///< units claimed
+  fencing_token token;     ///< of the latest grant
+};
+
+/// What is wanted.
+struct claim_request {
+  std::string pool;
+  std::uint32_t count = 1;   ///< different resources, one unit of each; all or nothing
+  std::uint64_t memory = 0;  ///< each has at least so much; the smallest that fits is preferred
+  std::string group{};       ///< only from this one; empty: any
+  bool one_group = false;    ///< all from one group, whichever has enough
+  std::string match = "{}";  ///< JSON object: each member must be equal in the resource's attributes
+};
+
+struct claimed_item {
+  std::string name;
+  std::string group;
+  fencing_token token;
+};
+
+/// A grant. Destroying it releases. Used by one thread at a time; may outlive the claim_store object. A forked child
+/// owns nothing.
+class LOCKKIT_API claim {
+ public:
+  ~claim();
+  claim(claim&& other) noexcept;
+  claim& operator=(claim&& other) noexcept;  ///< releases what the target held
+
+  /// 32 hexadecimal digits, made before the grant: names it in the database and in events.
+  [[nodiscard]] const std::string& key() const noexcept;
+  [[nodiscard]] const std::vector<claimed_item>& items() const noexcept;
+  /// Whether it still stands. False: errc::claim_lost, somebody ended it (an operator, a changed database).
+  [[nodiscard]] bool verify();
+  [[nodiscard]] bool verify(std::error_code& ec);
+  /// Gives everything back. The second call, and one after a loss, report errc::claim_lost and change nothing.
+  void release();
+  void release(std::error_code& ec);
+
+ private:
+  friend class claim_store;
+  struct impl;
+  explicit claim(std::unique_ptr<impl> state) noexcept;
+  std::unique_ptr<impl> impl_;
+};
+
+/// What happened, in order; written in the same transaction as the change.
+struct claim_event {
+  std::uint64_t id = 0;
+  std::chrono::system_clock::time_point at{};
+  std::string kind;  ///< "added", "drained", "restored", "retired", "claimed", "released", "died"
+  std::string pool;
+  std::string name;
+  std::string claim_key{};
+  fencing_token token{};
+  std::int32_t pid = 0;
+};
+
+struct claim_store_options {
+  std::string label{};  ///< of this owner, for people
+  bool durable =
+      false;  ///< each change reaches the disk before it is reported (synchronous FULL); off: a power cut can
+              ///< take the latest changes back, but neither the database's order nor the growth of tokens
+};
+
+/// May be used from several threads, and from any number of processes. Not across fork: the child opens its own.
+class LOCKKIT_API claim_store {
+ public:
+  /// Opens or makes the database. errc::unsupported_filesystem on network filesystems, errc::not_our_database for a
+  /// file that is something else, errc::newer_schema for one that a later lockkit made.
+  explicit claim_store(const std::filesystem::path& database, claim_store_options options = {});
+  claim_store(const std::filesystem::path& database, claim_store_options options, std::error_code& ec);
+  ~claim_store();
+  claim_store(claim_store&& other) noexcept;
+  claim_store& operator=(claim_store&& other) noexcept;
+
+  /// Adds it, or changes one of the same pool and name; brings a retired one back. False: nothing changed. Capacity
+  /// can't fall below what is claimed: errc::in_use.
+  bool add(const resource& what);
+  bool add(const resource& what, std::error_code& ec);
+  /// False: it was so already. errc::no_such_resource.
+  bool set_state(std::string_view pool, std::string_view name, resource_state state);
+  bool set_state(std::string_view pool, std::string_view name, resource_state state, std::error_code& ec);
+  /// All, or those of one pool; retired ones only on request.
+  [[nodiscard]] std::vector<resource_status> list(std::string_view pool = {}, bool retired = false) const;
+
+  /// nullopt: not enough free units that match. A request that no resources could ever meet, free or not, is
+  /// errc::no_such_resource.
+  [[nodiscard]] std::optional<claim> try_claim(const claim_request& request);
+  [[nodiscard]] std::optional<claim> try_claim(const claim_request& request, std::error_code& ec);
+  /// Waits in the order of arrival among those who want the same pool.
+  [[nodiscard]] std::optional<claim> claim_until(const claim_request& request, deadline until,
+                                                 std::stop_token stop = {});
+  [[nodiscard]] std::optional<claim> claim_until(const claim_request& request, deadline until, std::stop_token stop,
+                                                 std::error_code& ec);
+  template <class Rep, class Period>
+  [[nodiscard]] std::optional<claim> claim_for(const claim_request& request, std::chrono::duration<Rep, Period> wait) {
+    return claim_until(request, deadline::after(wait));
+  }
+
+  /// Events after `after`, oldest first, at most `limit`.
+  [[nodiscard]] std::vector<claim_event> events(std::uint64_t after = 0, std::size_t limit = 1000) const;
+  [[nodiscard]] const std::filesystem::path& path() const noexcept;
+
+ private:
+  struct impl;
+  std::shared_ptr<impl> impl_;
+};
+
+}  // namespace lockkit::inline v0

@@ -1,0 +1,113 @@
+/// Rules of the schema, each with its reason.
+///  1. A unit that is held is a row (claim_item). Counters drift after crashes and double releases; `used` is derived
+///     from the rows by triggers and checked.
+///  2. A resource is never deleted, so that its token never starts again.
+///  3. Tokens begin at epoch << 40, and each boot begins a new epoch with a synced commit. Other commits may be lost by
+///  a
+///     power cut, with all their holders, but what they gave out lies below the next epoch.
+///  4. Every change writes its event in the same transaction.
+///  5. Claims of owners of an earlier boot are ended when the epoch begins: nobody of them lives.
+#include "schema.hpp"
+
+#include <fmt/format.h>
+
+#include <lockkit/error.hpp>
+
+namespace lockkit::detail {
+namespace {
+
+constexpr int application_id = 0x6c6b6974;  // "lkit"
+constexpr int schema_version = 1;
+
+constexpr const char* tables = R"sql(
+CREATE TABLE meta(name TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
+CREATE TABLE owner(
+  id INTEGER PRIMARY KEY AUTOINCREMENT, host TEXT NOT NULL, boot_id TEXT NOT NULL, pid_namespace INTEGER NOT NULL,
+  pid INTEGER NOT NULL, pidfd_inode INTEGER NOT NULL, start_time INTEGER NOT NULL, command TEXT NOT NULL,
+  label TEXT NOT NULL, since_ms INTEGER NOT NULL, ended_ms INTEGER) STRICT;
+CREATE TABLE resource(
+  id INTEGER PRIMARY KEY, pool TEXT NOT NULL, name TEXT NOT NULL, state INTEGER NOT NULL DEFAULT 0,
+  capacity INTEGER NOT NULL CHECK(capacity >= 0), used INTEGER NOT NULL DEFAULT 0 CHECK(used BETWEEN 0 AND capacity),
+  token INTEGER NOT NULL DEFAULT 0, grp TEXT NOT NULL, memory INTEGER NOT NULL, attributes TEXT NOT NULL,
+  last_used INTEGER NOT NULL DEFAULT 0, UNIQUE(pool, name)) STRICT;
+CREATE INDEX resource_free ON resource(pool, memory, last_used, id) WHERE state = 0 AND used < capacity;
+CREATE TABLE claim(
+  id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, owner_id INTEGER NOT NULL REFERENCES owner(id),
+  since_ms INTEGER NOT NULL) STRICT;
+CREATE INDEX claim_owner ON claim(owner_id);
+CREATE TABLE claim_item(
+  claim_id INTEGER NOT NULL REFERENCES claim(id) ON DELETE CASCADE,
+  resource_id INTEGER NOT NULL REFERENCES resource(id), token INTEGER NOT NULL,
+  PRIMARY KEY(claim_id, resource_id)) STRICT, WITHOUT ROWID;
+CREATE INDEX claim_item_resource ON claim_item(resource_id);
+CREATE TRIGGER claim_item_made AFTER INSERT ON claim_item BEGIN
+  UPDATE resource SET used = used + 1 WHERE id = NEW.resource_id; END;
+CREATE TRIGGER claim_item_gone AFTER DELETE ON claim_item BEGIN
+  UPDATE resource SET used = used - 1, last_used = OLD.claim_id WHERE id = OLD.resource_id; END;
+CREATE TABLE waiter(
+  ticket INTEGER PRIMARY KEY AUTOINCREMENT, owner_id INTEGER NOT NULL REFERENCES owner(id), pool TEXT NOT NULL,
+  count INTEGER NOT NULL, memory INTEGER NOT NULL, grp TEXT NOT NULL, one_group INTEGER NOT NULL, attributes TEXT NOT NULL,
+  since_ms INTEGER NOT NULL) STRICT;
+CREATE INDEX waiter_pool ON waiter(pool, ticket);
+CREATE TABLE event(
+  id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, kind TEXT NOT NULL, pool TEXT NOT NULL,
+  name TEXT NOT NULL, claim_key TEXT NOT NULL, token INTEGER NOT NULL, pid INTEGER NOT NULL) STRICT;
+)sql";
+
+void set_and_read_back(connection& db, const char* set, const char* read, std::string_view expected) {
+  db.execute(set);
+  if (db.value_of(read) != expected) throw sqlite_failure{errc::unsupported_filesystem};
+}
+
+bool is_new(connection& db) {
+  return db.value_of("SELECT count(*) FROM sqlite_schema") == "0" && db.value_of("PRAGMA application_id") == "0";
+}
+
+void create_tables(connection& db) {
+  db.execute(tables);
+  db.execute(
+      fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}", application_id, schema_version).c_str());
+  db.execute("INSERT INTO meta VALUES('epoch', 0), ('boot_id', '')");
+}
+
+void check_version(connection& db) {
+  if (db.value_of("PRAGMA application_id") != fmt::format("{}", application_id)) {
+    throw sqlite_failure{errc::not_our_database};
+  }
+  if (std::stoi(db.value_of("PRAGMA user_version")) > schema_version) throw sqlite_failure{errc::newer_schema};
+}
+
+/// Rules 3 and 5.
+void begin_epoch(connection& db, const std::string& boot_id) {
+  db.prepare("UPDATE meta SET value = value + 1 WHERE name = 'epoch'").run();
+  db.prepare("UPDATE meta SET value = ? WHERE name = 'boot_id'").bind(std::string_view(boot_id)).run();
+  db.prepare("DELETE FROM waiter").run();
+  db.prepare("DELETE FROM claim").run();
+  db.prepare("UPDATE owner SET ended_ms = since_ms WHERE ended_ms IS NULL").run();
+}
+
+}  // namespace
+
+void configure(connection& db, bool durable) {
+  if (!is_new(db)) check_version(db);  // before anything is changed: a journal mode stays in somebody else's file
+  set_and_read_back(db, "PRAGMA journal_mode = WAL", "PRAGMA journal_mode", "wal");
+  db.execute(durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
+  if (db.value_of("PRAGMA synchronous") != (durable ? "2" : "1")) throw sqlite_failure{errc::unsupported_filesystem};
+  set_and_read_back(db, "PRAGMA foreign_keys = ON", "PRAGMA foreign_keys", "1");
+  set_and_read_back(db, "PRAGMA wal_autocheckpoint = 0", "PRAGMA wal_autocheckpoint", "0");
+  set_and_read_back(db, "PRAGMA journal_size_limit = 16777216", "PRAGMA journal_size_limit", "16777216");
+  db.count_log_pages();  // in the place that automatic checkpoints left
+  set_and_read_back(db, "PRAGMA trusted_schema = OFF", "PRAGMA trusted_schema", "0");
+}
+
+void prepare_schema(connection& db, const std::string& boot_id) {
+  const bool same_boot = !is_new(db) && db.value_of("SELECT value FROM meta WHERE name = 'boot_id'") == boot_id;
+  if (same_boot) return;
+  db.execute("PRAGMA synchronous = FULL");
+  db.execute("BEGIN IMMEDIATE");
+  if (is_new(db)) create_tables(db);
+  begin_epoch(db, boot_id);
+  db.execute("COMMIT");
+}
+
+}  // namespace lockkit::detail

@@ -1,0 +1,213 @@
+/// Deaths, forks, stops and replaced files.
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <map>
+#include <random>
+
+#include <lockkit/claim_store.hpp>
+
+#include "support/catch.hpp"
+#include "support/process.hpp"
+#include "support/scratch.hpp"
+#include "support/syscall_sweep.hpp"
+
+using namespace lockkit;
+using namespace std::chrono_literals;
+namespace fs = std::filesystem;
+
+namespace {
+
+std::string ask_sqlite(const fs::path& database, const std::string& sql) {
+  return testing::capture_program({"sqlite3", database.string(), sql}).text;
+}
+
+/// A process that holds one claim until it is killed.
+class holder {
+ public:
+  explicit holder(const fs::path& database)
+      : child_([&] {
+          claim_store store(database);
+          const auto held = store.claim_for({.pool = "gpu"}, 30s);
+          ready_.send();
+          ::pause();
+          return 0;
+        }) {
+    ready_.receive();
+  }
+  testing::child_process& process() { return child_; }
+
+ private:
+  testing::signal_pipe ready_;
+  testing::child_process child_;
+};
+
+}  // namespace
+
+TEST_CASE("a killed holder's claim is free at once, also for a try") {
+  testing::scratch_directory place;
+  claim_store store(place / "claims.db");
+  store.add({.pool = "gpu", .name = "g0"});
+  holder dead(place / "claims.db");
+  CHECK_FALSE(store.try_claim({.pool = "gpu"}));
+  const auto token = store.list()[0].token;
+  dead.process().kill();
+  const auto mine = store.try_claim({.pool = "gpu"});
+  REQUIRE(mine);
+  CHECK(mine->items()[0].token > token);
+  CHECK(store.events().rbegin()[1].kind == "died");
+}
+
+TEST_CASE("a stopped holder keeps its claim, and a waiter keeps its deadline") {
+  testing::scratch_directory place;
+  claim_store store(place / "claims.db");
+  store.add({.pool = "gpu", .name = "g0"});
+  holder stopped(place / "claims.db");
+  stopped.process().signal(SIGSTOP);
+  CHECK_FALSE(store.claim_for({.pool = "gpu"}, 100ms));
+  stopped.process().signal(SIGCONT);
+}
+
+TEST_CASE("a waiter is woken by its holder's death") {
+  testing::scratch_directory place;
+  claim_store store(place / "claims.db");
+  store.add({.pool = "gpu", .name = "g0"});
+  holder dead(place / "claims.db");
+  testing::child_process waiter([&] {
+    claim_store theirs(place / "claims.db");
+    return theirs.claim_for({.pool = "gpu"}, 30s) ? 0 : 1;
+  });
+  while (ask_sqlite(place / "claims.db", "SELECT count(*) FROM waiter") != "1\n") {
+  }
+  dead.process().kill();
+  CHECK(waiter.wait() == 0);
+}
+
+TEST_CASE("a forked child owns nothing: neither its end nor its calls touch the parent's claim") {
+  testing::scratch_directory place;
+  claim_store store(place / "claims.db");
+  store.add({.pool = "gpu", .name = "g0"});
+  auto held = store.try_claim({.pool = "gpu"});
+  testing::child_process child([&] {
+    std::error_code ec;
+    if (store.try_claim({.pool = "gpu"}, ec) || ec != std::errc::operation_not_permitted) return 1;
+    held->release(ec);
+    held.reset();
+    {
+      claim_store moved(std::move(store));
+    }
+    return 0;
+  });
+  CHECK(child.wait() == 0);
+  CHECK(held->verify());
+  CHECK_FALSE(claim_store(place / "claims.db").try_claim({.pool = "gpu"}));
+  CHECK(ask_sqlite(place / "claims.db", "PRAGMA integrity_check") == "ok\n");
+}
+
+TEST_CASE("another file at the database's path is noticed") {
+  testing::scratch_directory place;
+  claim_store store(place / "claims.db");
+  store.add({.pool = "gpu", .name = "g0"});
+  {
+    claim_store fresh(place / "new.db");
+  }
+  fs::rename(place / "new.db", place / "claims.db");
+  std::error_code ec;
+  CHECK_FALSE(store.try_claim({.pool = "gpu"}, ec));
+  CHECK(ec == errc::database_replaced);
+}
+
+TEST_CASE("claims of an earlier boot end, and tokens go on above everything given out before") {
+  testing::scratch_directory place;
+  fencing_token last;
+  {
+    claim_store store(place / "claims.db");
+    store.add({.pool = "gpu", .name = "g0"});
+    const auto held = store.try_claim({.pool = "gpu"});
+    last = held->items()[0].token;
+    ask_sqlite(place / "claims.db", "UPDATE meta SET value = 'an earlier one' WHERE name = 'boot_id'");
+    claim_store rebooted(place / "claims.db");
+    CHECK_FALSE(const_cast<claim&>(*held).verify());
+    CHECK(rebooted.try_claim({.pool = "gpu"})->items()[0].token.value >= last.value + (std::uint64_t{1} << 40U) - 1);
+  }
+}
+
+TEST_CASE("killed at any system call of claiming and releasing, nothing stays claimed and tokens grow") {
+  testing::scratch_directory place;
+  claim_store store(place / "claims.db");
+  store.add({.pool = "gpu", .name = "g0"});
+  std::uint64_t last = 0;
+  const auto body = [&] {
+    claim_store theirs(place / "claims.db");
+    auto held = theirs.try_claim({.pool = "gpu"});
+    held->release();
+  };
+  const auto points = testing::kill_at_every_call([] {}, body,
+                                                  [&](std::size_t point) {
+                                                    INFO("killed before call " << point);
+                                                    const auto mine = store.try_claim({.pool = "gpu"});
+                                                    REQUIRE(mine);
+                                                    REQUIRE(mine->items()[0].token.value > last);
+                                                    last = mine->items()[0].token.value;
+                                                  });
+  CHECK(points > 50);
+  CHECK(ask_sqlite(place / "claims.db", "PRAGMA integrity_check") == "ok\n");
+  CHECK(ask_sqlite(place / "claims.db", "SELECT count(*) FROM claim") == "0\n");
+}
+
+TEST_CASE("10,000 claims by 16 processes with random kills: no unit held twice, nothing left, tokens only grow") {
+  testing::scratch_directory place;
+  claim_store store(place / "claims.db");
+  constexpr int units = 8;
+  for (int i = 0; i < units; ++i) {
+    store.add({.pool = "gpu", .name = std::to_string(i)});
+    testing::write_file(place / ("token" + std::to_string(i)), "0");
+  }
+  // The witness: a record lock per unit, taken without waiting by whoever holds the unit; and the last token seen
+  // there.
+  const auto worker = [&](unsigned seed) {
+    std::mt19937 random(seed);
+    claim_store theirs(place / "claims.db");
+    const int witness = ::open((place / "witness").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    for (int round = 0; round < 100; ++round) {
+      auto held = theirs.claim_for({.pool = "gpu", .count = 1U + (random() % 2 == 0 ? 1U : 0U)}, 60s);
+      if (!held) return 2;
+      for (const auto& item : held->items()) {
+        struct flock mark{};
+        mark.l_type = F_WRLCK;
+        mark.l_start = std::stoi(item.name);
+        mark.l_len = 1;
+        if (::fcntl(witness, F_OFD_SETLK, &mark) != 0) return 3;
+        const auto file = place / ("token" + item.name);
+        const std::string text = testing::read_file(file);
+        if (!text.empty() && std::stoull(text) >= item.token.value) return 4;
+        testing::write_file(file, std::to_string(item.token.value));
+      }
+      if (random() % 100 == 0) ::raise(SIGKILL);
+      for (const auto& item : held->items()) {
+        struct flock mark{};
+        mark.l_type = F_UNLCK;
+        mark.l_start = std::stoi(item.name);
+        mark.l_len = 1;
+        ::fcntl(witness, F_OFD_SETLK, &mark);
+      }
+      held->release();
+    }
+    return 0;
+  };
+  std::map<int, int> results;
+  unsigned seed = 1;
+  for (int generation = 0; generation < 7; ++generation) {
+    std::vector<testing::child_process> children;
+    for (int i = 0; i < 16; ++i) children.emplace_back([&, mine = seed++] { return worker(mine); });
+    for (auto& child : children) ++results[child.wait()];
+  }
+  INFO("ended well " << results[0] << ", killed " << results[137]);
+  CHECK(results[0] + results[137] == 112);
+  CHECK(results[137] > 0);
+  CHECK(store.try_claim({.pool = "gpu", .count = units}));
+  CHECK(ask_sqlite(place / "claims.db", "SELECT sum(used) FROM resource") == "0\n");
+  CHECK(ask_sqlite(place / "claims.db", "SELECT count(*) FROM claim_item") == "0\n");
+  CHECK(ask_sqlite(place / "claims.db", "PRAGMA integrity_check") == "ok\n");
+}
