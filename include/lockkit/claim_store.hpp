@@ -3,7 +3,7 @@
 ///
 /// A claim is granted in one transaction: never two holders of one unit, never "none free" while one is free. It lives
 /// as long as the process that holds it: the kernel tells at once when that is gone (a byte lock per owner), no
-/// heartbeat, no clock. Every grant gives each resource a fencing token that grows with each change of owner, over
+/// heartbeat, no clock; or as long as a job that inherits it, or until a lease ends (claim_life). Every grant gives each resource a fencing token that grows with each change of owner, over
 /// crashes, reboots and power cuts, so that whatever the resource controls can refuse a holder that has been overtaken.
 ///
 ///   resource   try_claim      claim_until             after drain        after retire
@@ -55,6 +55,14 @@ struct resource_status {
   fencing_token token;     ///< of the latest grant
 };
 
+/// What ends a claim that nobody releases.
+enum class claim_life {
+  process,   ///< the end of the process that holds it, seen by the kernel at once
+  job,       ///< the end of the last process that has a copy of claim::life_descriptor()
+  lease,     ///< claim_request::lease without a renew, in monotonic time: it does not run while the machine sleeps
+  released,  ///< nothing but a release, not even a reboot: for work elsewhere, whose end somebody finds out and reports
+};
+
 /// What is wanted.
 struct claim_request {
   std::string pool;
@@ -63,6 +71,8 @@ struct claim_request {
   std::string group{};       ///< only from this one; empty: any
   bool one_group = false;    ///< all from one group, whichever has enough
   std::string match = "{}";  ///< JSON object: each member must be equal in the resource's attributes
+  claim_life life = claim_life::process;
+  std::chrono::milliseconds lease{0};  ///< for claim_life::lease alone: more than 0
 };
 
 struct claimed_item {
@@ -85,27 +95,56 @@ class LOCKKIT_API claim {
   /// Whether it still stands. False: errc::claim_lost, somebody ended it (an operator, a changed database).
   [[nodiscard]] bool verify();
   [[nodiscard]] bool verify(std::error_code& ec);
+  /// For claim_life::job: a descriptor of this object's, close-on-exec. A child that inherits a copy (dup2 between fork
+  /// and exec) keeps the claim alive, and so do its own children. -1 for other lives.
+  [[nodiscard]] int life_descriptor() const noexcept;
+  /// Lets the lease run its whole length again from now, never shorter. Other lives: as verify(). Renew at a third of
+  /// the lease. False: it ended meanwhile, somebody else may have the resource.
+  bool renew();
+  bool renew(std::error_code& ec);
+  /// A condition for SQL of the caller's own in this database, true while the claim stands with these very tokens:
+  /// `BEGIN IMMEDIATE; UPDATE mine SET ... WHERE id = 7 AND <guard>;` changes nothing once the claim is lost.
+  [[nodiscard]] std::string guard() const;
+  /// Destroying this object then releases nothing: the claim ends as its life says. Its descriptor is closed here.
+  void detach() noexcept;
   /// Gives everything back. The second call, and one after a loss, report errc::claim_lost and change nothing.
   void release();
   void release(std::error_code& ec);
 
  private:
   friend class claim_store;
+  friend class task_queue;
   struct impl;
   explicit claim(std::unique_ptr<impl> state) noexcept;
   std::unique_ptr<impl> impl_;
+};
+
+/// A claim as it stands in the database.
+struct claim_status {
+  std::string key;
+  claim_life life = claim_life::process;
+  bool alive = true;  ///< false: its holder is gone; the next who wants something of the pool ends it
+  std::int32_t pid = 0;
+  std::string host;
+  std::string command;
+  std::string label;
+  std::chrono::system_clock::time_point since{};
+  std::string pool;  ///< empty: a task without resources
+  std::vector<claimed_item> items;
 };
 
 /// What happened, in order; written in the same transaction as the change.
 struct claim_event {
   std::uint64_t id = 0;
   std::chrono::system_clock::time_point at{};
-  std::string kind;  ///< "added", "drained", "restored", "retired", "claimed", "released", "died"
+  std::string kind;  ///< "added", "drained", "restored", "retired", "claimed", "released", "died", "expired",
+                     ///< "ended" (by somebody else than its holder); of tasks: see task_queue.hpp
   std::string pool;
   std::string name;
   std::string claim_key{};
   fencing_token token{};
   std::int32_t pid = 0;
+  std::uint64_t task = 0;  ///< 0: none
 };
 
 struct claim_store_options {
@@ -150,11 +189,22 @@ class LOCKKIT_API claim_store {
     return claim_until(request, deadline::after(wait));
   }
 
+  /// Every claim that has not been released, those of the dead included, oldest first.
+  [[nodiscard]] std::vector<claim_status> claims() const;
+  /// Ends a claim whoever holds it, as an operator may. False: there is none.
+  bool end_claim(std::string_view key);
+  bool end_claim(std::string_view key, std::error_code& ec);
+  /// Ends the claims of all who are gone, and the leases that have run out; how many. Whoever wants something does
+  /// so by itself: this is for programs that watch over the store without claiming.
+  std::size_t bury_dead();
+  std::size_t bury_dead(std::error_code& ec);
+
   /// Events after `after`, oldest first, at most `limit`.
   [[nodiscard]] std::vector<claim_event> events(std::uint64_t after = 0, std::size_t limit = 1000) const;
   [[nodiscard]] const std::filesystem::path& path() const noexcept;
 
  private:
+  friend class task_queue;
   struct impl;
   std::shared_ptr<impl> impl_;
 };

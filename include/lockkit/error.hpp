@@ -44,6 +44,7 @@ enum class errc {
   database_replaced,         ///< another file stands at the database's path than the one that was opened
   claim_lost,                ///< the claim was ended by somebody else, or released already
   no_such_resource,          ///< no resource of that pool and name, or none that could ever meet the request
+  no_such_task,              ///< no task of that number in this queue
   in_use,                    ///< more is claimed than the change would leave
   not_a_regular_file,        ///< a FIFO, socket or device stands where a file was to be replaced; left untouched
 };

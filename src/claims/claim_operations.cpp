@@ -177,7 +177,7 @@ void note_grant(connection& db, const claim_operation& operation, const claimed_
 
 std::vector<claimed_item> grant(connection& db, const claim_operation& operation,
                                 const std::vector<candidate>& chosen) {
-  db.prepare("INSERT INTO claim(key, owner_id, since_ms) VALUES(?, ?, ?)")
+  db.prepare("INSERT INTO claim(key, owner_id, life, lease_ms, since_ms) VALUES(?, ?, 0, 0, ?)")
       .bind(operation.key, operation.owner_id, wall_ms())
       .run();
   const std::int64_t claim_id = sqlite3_last_insert_rowid(db.get());

@@ -6,7 +6,12 @@
 ///  a
 ///     power cut, with all their holders, but what they gave out lies below the next epoch.
 ///  4. Every change writes its event in the same transaction.
-///  5. Claims of owners of an earlier boot are ended when the epoch begins: nobody of them lives.
+///  5. Claims of owners of an earlier boot are ended when the epoch begins: nobody of them lives. Those that only a
+///     release ends (claim_life::released) stay: they stand for work on other machines.
+///  6. A (queue, key) that was ever submitted stays in task_key, whatever becomes of the task.
+///  7. A task that depends on others has one row in task_dependency for each that is not done; `blockers` follows the
+///     rows by triggers, so that blocked tasks leave the index of ready ones without a counter that could drift.
+///  8. A task's due time is monotonic; the wall's is kept beside it to set it again after a reboot.
 #include "schema.hpp"
 
 #include <fmt/format.h>
@@ -33,8 +38,10 @@ CREATE TABLE resource(
 CREATE INDEX resource_free ON resource(pool, memory, last_used, id) WHERE state = 0 AND used < capacity;
 CREATE TABLE claim(
   id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, owner_id INTEGER NOT NULL REFERENCES owner(id),
+  life INTEGER NOT NULL CHECK(life BETWEEN 0 AND 3), lease_ms INTEGER NOT NULL, until_ms INTEGER,  -- monotonic
   since_ms INTEGER NOT NULL) STRICT;
 CREATE INDEX claim_owner ON claim(owner_id);
+CREATE INDEX claim_lease ON claim(until_ms) WHERE until_ms IS NOT NULL;
 CREATE TABLE claim_item(
   claim_id INTEGER NOT NULL REFERENCES claim(id) ON DELETE CASCADE,
   resource_id INTEGER NOT NULL REFERENCES resource(id), token INTEGER NOT NULL,
@@ -51,7 +58,38 @@ CREATE TABLE waiter(
 CREATE INDEX waiter_pool ON waiter(pool, ticket);
 CREATE TABLE event(
   id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, kind TEXT NOT NULL, pool TEXT NOT NULL,
-  name TEXT NOT NULL, claim_key TEXT NOT NULL, token INTEGER NOT NULL, pid INTEGER NOT NULL) STRICT;
+  name TEXT NOT NULL, claim_key TEXT NOT NULL, token INTEGER NOT NULL, pid INTEGER NOT NULL,
+  task_id INTEGER NOT NULL DEFAULT 0) STRICT;
+CREATE TABLE task_key(
+  queue TEXT NOT NULL, key TEXT NOT NULL, task_id INTEGER NOT NULL, PRIMARY KEY(queue, key)) STRICT, WITHOUT ROWID;
+CREATE TABLE task(
+  id INTEGER PRIMARY KEY AUTOINCREMENT, queue TEXT NOT NULL, key TEXT NOT NULL, payload TEXT NOT NULL,
+  state INTEGER NOT NULL DEFAULT 0 CHECK(state BETWEEN 0 AND 7), priority INTEGER NOT NULL,
+  due_ms INTEGER NOT NULL, due_wall_ms INTEGER NOT NULL, ready_ms INTEGER NOT NULL,
+  attempt INTEGER NOT NULL DEFAULT 0, max_attempts INTEGER NOT NULL CHECK(max_attempts >= 1),
+  blockers INTEGER NOT NULL DEFAULT 0 CHECK(blockers >= 0), cancel_wanted INTEGER NOT NULL DEFAULT 0,
+  claim_key TEXT NOT NULL DEFAULT '', external TEXT NOT NULL DEFAULT '', result TEXT NOT NULL DEFAULT '',
+  submitted_ms INTEGER NOT NULL, ended_ms INTEGER,
+  pool TEXT NOT NULL, count INTEGER NOT NULL, memory INTEGER NOT NULL, grp TEXT NOT NULL, one_group INTEGER NOT NULL,
+  attributes TEXT NOT NULL, life INTEGER NOT NULL, lease_ms INTEGER NOT NULL, UNIQUE(queue, key)) STRICT;
+CREATE INDEX task_ready ON task(queue, priority DESC, id) WHERE state = 0 AND blockers = 0;
+CREATE INDEX task_state ON task(queue, state, id);
+CREATE INDEX task_claim ON task(claim_key) WHERE state IN (1, 2, 3);
+CREATE TABLE task_dependency(
+  task_id INTEGER NOT NULL REFERENCES task(id) ON DELETE CASCADE, on_id INTEGER NOT NULL,
+  PRIMARY KEY(task_id, on_id)) STRICT, WITHOUT ROWID;
+CREATE INDEX task_dependency_on ON task_dependency(on_id);
+CREATE TRIGGER task_dependency_made AFTER INSERT ON task_dependency BEGIN
+  UPDATE task SET blockers = blockers + 1 WHERE id = NEW.task_id; END;
+CREATE TRIGGER task_dependency_gone AFTER DELETE ON task_dependency BEGIN
+  UPDATE task SET blockers = blockers - 1 WHERE id = OLD.task_id; END;
+CREATE TRIGGER task_done AFTER UPDATE OF state ON task WHEN NEW.state = 4 BEGIN
+  DELETE FROM task_dependency WHERE on_id = NEW.id; END;
+CREATE TABLE task_attempt(
+  id INTEGER PRIMARY KEY AUTOINCREMENT, task_id INTEGER NOT NULL, queue TEXT NOT NULL, key TEXT NOT NULL,
+  attempt INTEGER NOT NULL, claim_key TEXT NOT NULL, items TEXT NOT NULL, taken_ms INTEGER NOT NULL, running_ms INTEGER,
+  ended_ms INTEGER, outcome TEXT NOT NULL DEFAULT '', UNIQUE(task_id, attempt, claim_key)) STRICT;
+CREATE INDEX task_attempt_queue ON task_attempt(queue, id);
 )sql";
 
 void set_and_read_back(connection& db, const char* set, const char* read, std::string_view expected) {
@@ -82,7 +120,7 @@ void begin_epoch(connection& db, const std::string& boot_id) {
   db.prepare("UPDATE meta SET value = value + 1 WHERE name = 'epoch'").run();
   db.prepare("UPDATE meta SET value = ? WHERE name = 'boot_id'").bind(std::string_view(boot_id)).run();
   db.prepare("DELETE FROM waiter").run();
-  db.prepare("DELETE FROM claim").run();
+  db.prepare("DELETE FROM claim WHERE life <> 3").run();
   db.prepare("UPDATE owner SET ended_ms = since_ms WHERE ended_ms IS NULL").run();
 }
 
