@@ -47,6 +47,7 @@ enum class errc {
   no_such_task,              ///< no task of that number in this queue
   in_use,                    ///< more is claimed than the change would leave
   not_a_regular_file,        ///< a FIFO, socket or device stands where a file was to be replaced; left untouched
+  foreign_clock,             ///< leases there are measured by another clock than this process has
 };
 
 /// The category "lockkit". Static, never destroyed. Maps each errc to the nearest std::errc for comparison.

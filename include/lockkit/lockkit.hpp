@@ -1,6 +1,7 @@
 #pragma once
 /// Everything at once. Prefer the single headers.
 #include <lockkit/backoff.hpp>
+#include <lockkit/claim_store.hpp>
 #include <lockkit/deadline.hpp>
 #include <lockkit/directory.hpp>
 #include <lockkit/error.hpp>

@@ -3,121 +3,67 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <exception>
 
 #include <lockkit/error.hpp>
 
+#include "claim_end.hpp"
+#include "claim_impl.hpp"
 #include "claim_wait.hpp"
 #include "core/throw_error.hpp"
 #include "platform/process.hpp"
-#include "store.hpp"
 
-namespace lockkit::inline v0 {
-namespace {
-
-// A change waits for its turn as long as anybody could sensibly want; a stopped holder of the gate must not hang us.
-constexpr std::chrono::seconds patience{60};
-
-/// Failures of the module, as the border's error_code.
-template <class Body>
-auto guarded(std::error_code& ec, Body&& body) -> decltype(body()) {
-  ec.clear();
-  try {
-    return body();
-  } catch (const detail::sqlite_failure& failure) {
-    ec = failure.code;
-  } catch (const std::bad_alloc&) {
-    ec = std::make_error_code(std::errc::not_enough_memory);
-  }
-  return decltype(body())();
-}
+namespace lockkit::detail {
 
 std::string fresh_key() {
   std::array<std::uint64_t, 2> bits{};
   std::error_code ec;
   platform::fill_random(bits.data(), sizeof bits, ec);
-  if (ec) throw detail::sqlite_failure{ec};
+  if (ec) throw sqlite_failure{ec};
   return fmt::format("{:016x}{:016x}", bits[0], bits[1]);
 }
 
 void check_request(const claim_request& request) {
-  if (request.pool.empty() || request.count == 0) {
-    throw detail::sqlite_failure{std::make_error_code(std::errc::invalid_argument)};
+  const bool is_lease = request.life == claim_life::lease;
+  const bool has_lease = request.lease > std::chrono::milliseconds::zero();
+  if (request.pool.empty() || request.count == 0 || is_lease != has_lease) {
+    throw sqlite_failure{std::make_error_code(std::errc::invalid_argument)};
   }
+}
+
+}  // namespace lockkit::detail
+
+namespace lockkit::inline v0 {
+
+using detail::connection;
+using detail::guarded;
+
+namespace {
+
+/// A change that others may have waited for, if it changed something.
+template <class Body>
+auto change(detail::store& s, std::error_code& ec, Body&& body) {
+  return guarded(ec, [&] {
+    const auto changed = s.write(deadline::after(detail::turn_patience), body);
+    if (changed) s.wake_others();
+    return changed;
+  });
+}
+
+template <class Body>
+auto look(detail::store& s, const char* operation, Body&& body) {
+  return detail::throwing(operation, s.path(),
+                          [&](std::error_code& ec) { return guarded(ec, [&] { return s.read(body); }); });
 }
 
 }  // namespace
 
-struct claim_store::impl : detail::store {
-  using store::store;
-};
-
-struct claim::impl {
-  std::shared_ptr<detail::store> store;
-  std::string key;
-  std::vector<claimed_item> items;
-  bool released = false;
-
-  void release(std::error_code& ec) {
-    const bool was_ours = !std::exchange(released, true) && guarded(ec, [&] {
-      const bool ended = store->write(deadline::after(patience),
-                                      [&](detail::connection& db) { return detail::release_claim(db, key); });
-      if (ended) store->wake_others();
-      return ended;
-    });
-    if (!was_ours && !ec) ec = errc::claim_lost;
-  }
-};
-
-claim::claim(std::unique_ptr<impl> state) noexcept : impl_(std::move(state)) {}
-
-claim::~claim() {
-  std::error_code ignored;  // what can't be given back now goes with this process
-  if (impl_ && !impl_->released && impl_->store->is_own_process()) impl_->release(ignored);
-}
-
-claim::claim(claim&& other) noexcept = default;
-
-claim& claim::operator=(claim&& other) noexcept {
-  claim(std::move(other)).impl_.swap(impl_);
-  return *this;
-}
-
-const std::string& claim::key() const noexcept {
-  return impl_->key;
-}
-
-const std::vector<claimed_item>& claim::items() const noexcept {
-  return impl_->items;
-}
-
-bool claim::verify(std::error_code& ec) {
-  const bool stands = !impl_->released && guarded(ec, [&] {
-    return impl_->store->read([&](detail::connection& db) { return detail::claim_stands(db, impl_->key); });
-  });
-  return stands && !ec;
-}
-
-bool claim::verify() {
-  return detail::throwing("verify a claim in", impl_->store->path(), [&](std::error_code& ec) { return verify(ec); });
-}
-
-void claim::release(std::error_code& ec) {
-  impl_->release(ec);
-}
-
-void claim::release() {
-  detail::throwing("release a claim in", impl_->store->path(), [&](std::error_code& ec) { release(ec); });
-}
-
 claim_store::claim_store(const std::filesystem::path& database, claim_store_options options, std::error_code& ec)
     : impl_(guarded(ec, [&] { return std::make_shared<impl>(database, std::move(options)); })) {}
 
-claim_store::claim_store(const std::filesystem::path& database, claim_store_options options) {
-  std::error_code ec;
-  claim_store made(database, std::move(options), ec);
-  if (ec) detail::throw_error("open the claims in", database, ec);
-  impl_ = std::move(made.impl_);
+claim_store::claim_store(const std::filesystem::path& database, claim_store_options options) try
+    : impl_(std::make_shared<impl>(database, std::move(options))) {
+} catch (const detail::sqlite_failure& failure) {
+  detail::throw_error("open the claims in", database, failure.code, failure.message);
 }
 
 claim_store::~claim_store() = default;
@@ -125,14 +71,11 @@ claim_store::claim_store(claim_store&& other) noexcept = default;
 claim_store& claim_store::operator=(claim_store&& other) noexcept = default;
 
 bool claim_store::add(const resource& what, std::error_code& ec) {
-  return guarded(ec, [&] {
+  return change(*impl_, ec, [&](connection& db) {
     if (what.pool.empty() || what.name.empty()) {
       throw detail::sqlite_failure{std::make_error_code(std::errc::invalid_argument)};
     }
-    const bool changed =
-        impl_->write(deadline::after(patience), [&](detail::connection& db) { return detail::add_resource(db, what); });
-    if (changed) impl_->wake_others();
-    return changed;
+    return detail::add_resource(db, what);
   });
 }
 
@@ -141,12 +84,7 @@ bool claim_store::add(const resource& what) {
 }
 
 bool claim_store::set_state(std::string_view pool, std::string_view name, resource_state state, std::error_code& ec) {
-  return guarded(ec, [&] {
-    const bool changed = impl_->write(
-        deadline::after(patience), [&](detail::connection& db) { return detail::change_state(db, pool, name, state); });
-    if (changed) impl_->wake_others();
-    return changed;
-  });
+  return change(*impl_, ec, [&](connection& db) { return detail::change_state(db, pool, name, state); });
 }
 
 bool claim_store::set_state(std::string_view pool, std::string_view name, resource_state state) {
@@ -155,28 +93,49 @@ bool claim_store::set_state(std::string_view pool, std::string_view name, resour
 }
 
 std::vector<resource_status> claim_store::list(std::string_view pool, bool retired) const {
-  return detail::throwing("list the resources in", path(), [&](std::error_code& ec) {
-    return guarded(ec, [&] {
-      return impl_->read([&](detail::connection& db) { return detail::list_resources(db, pool, retired); });
-    });
-  });
+  return look(*impl_, "list the resources in",
+              [&](connection& db) { return detail::list_resources(db, pool, retired); });
+}
+
+std::vector<claim_status> claim_store::claims() const {
+  return look(*impl_, "list the claims in", [&](connection& db) { return detail::list_claims(db, impl_->death()); });
+}
+
+bool claim_store::end_claim(std::string_view key, std::error_code& ec) {
+  return change(*impl_, ec, [&](connection& db) { return detail::end_claim(db, key, detail::claim_end::ended); });
+}
+
+bool claim_store::end_claim(std::string_view key) {
+  return detail::throwing("end a claim in", path(), [&](std::error_code& ec) { return end_claim(key, ec); });
+}
+
+std::size_t claim_store::bury_dead(std::error_code& ec) {
+  const bool has_dead = guarded(
+      ec, [&] { return impl_->read([&](connection& db) { return detail::has_dead(db, {}, impl_->death()); }); });
+  if (!has_dead) return 0;
+  return change(*impl_, ec, [&](connection& db) { return detail::bury_dead(db, {}, impl_->death()); });
+}
+
+std::size_t claim_store::bury_dead() {
+  return detail::throwing("end the claims of the dead in", path(), [&](std::error_code& ec) { return bury_dead(ec); });
 }
 
 std::vector<claim_event> claim_store::events(std::uint64_t after, std::size_t limit) const {
-  return detail::throwing("list the events in", path(), [&](std::error_code& ec) {
-    return guarded(
-        ec, [&] { return impl_->read([&](detail::connection& db) { return detail::list_events(db, after, limit); }); });
-  });
+  return look(*impl_, "list the events in", [&](connection& db) { return detail::list_events(db, after, limit); });
 }
 
 std::optional<claim> claim_store::claim_until(const claim_request& request, deadline until, std::stop_token stop,
                                               std::error_code& ec) {
   return guarded(ec, [&]() -> std::optional<claim> {
-    check_request(request);
-    detail::claim_wait wait(*impl_, {.request = request, .key = fresh_key()}, until, std::move(stop));
+    detail::check_request(request);
+    detail::claim_wait wait(*impl_, {.request = request, .key = detail::fresh_key()}, until, std::move(stop));
     auto items = wait.run();
     if (!items) return std::nullopt;
-    return claim(std::make_unique<claim::impl>(claim::impl{impl_, wait.key(), std::move(*items)}));
+    return claim(std::make_unique<claim::impl>(claim::impl{.store = impl_,
+                                                           .key = wait.key(),
+                                                           .life = request.life,
+                                                           .items = std::move(*items),
+                                                           .mark = wait.take_mark()}));
   });
 }
 

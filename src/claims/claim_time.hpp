@@ -4,11 +4,22 @@
 #include <chrono>
 #include <cstdint>
 
+#include <lockkit/deadline.hpp>
+
 namespace lockkit::detail {
 
 [[nodiscard]] inline std::int64_t monotonic_ms() noexcept {
   using namespace std::chrono;
   return floor<milliseconds>(steady_clock::now().time_since_epoch()).count();
+}
+
+/// Of a deadline that is not never().
+[[nodiscard]] inline std::int64_t monotonic_ms(deadline until) noexcept {
+  return std::chrono::ceil<std::chrono::milliseconds>(until.point().time_since_epoch()).count();
+}
+
+[[nodiscard]] inline deadline deadline_at(std::int64_t monotonic) noexcept {
+  return deadline::at(deadline::clock::time_point(std::chrono::milliseconds(monotonic)));
 }
 
 [[nodiscard]] inline std::int64_t wall_ms() noexcept {

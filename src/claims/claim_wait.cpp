@@ -3,93 +3,118 @@
 ///  1. Look before taking a turn: a read that finds nothing free costs no writer anything.
 ///  2. Who must wait queues up in the same transaction in which it was refused: nothing can be freed in between.
 ///  3. The watch on the wake file is set before the look. What is committed after the look is written there after it,
-///  and
-///     ends the sleep.
-///  4. The processes that hold what we want are watched too: a killed one commits nothing. Those that can't be watched
-///     (another PID namespace) are asked for their life marks in slices of at most 50 ms.
-///  5. Who gives up leaves the queue, and wakes the others: they may have stood behind it.
+///     and ends the sleep.
+///  4. The processes that hold what we want, or stand before us, are watched too: a killed one commits nothing. Those that
+///     can't be watched (another PID namespace; dead, but a child has inherited the mark; a job's) are asked for their
+///     life marks in slices of 50 ms. No sleep is longer than until the first lease runs out, nor than a second: then
+///     the files are looked at.
+///  5. Who gives up leaves the queue, and wakes the others: they may have stood behind it. It does not wait long for its
+///     turn to do so: at its deadline it must return, even if who has the turn is stopped. Its row says since when it
+///     counts for nothing.
+///  6. A COMMIT that reports a failure may have been done: the key is looked up. If that fails too, a claim of that key
+///     ends with this store's next change, or with the process.
 #include "claim_wait.hpp"
+
+#include <algorithm>
 
 #include <lockkit/backoff.hpp>
 #include <lockkit/error.hpp>
 
+#include "claim_end.hpp"
+#include "platform/fault.hpp"
 #include "platform/process.hpp"
-#include "platform/watch.hpp"
 
 namespace lockkit::detail {
 namespace {
 
 constexpr std::chrono::milliseconds short_slice{50};
-constexpr std::chrono::seconds long_slice{1};
+constexpr std::chrono::milliseconds long_slice{1000};
+constexpr std::chrono::milliseconds nap{5};
 constexpr std::chrono::seconds try_patience{60};
+constexpr std::chrono::milliseconds leaving_patience{50};
 
-/// Descriptors that tell of the holders' ends; `complete` if all of them are seen.
-struct watched_holders {
-  std::vector<platform::unique_fd> owned;
-  std::vector<int> fds;
-  bool complete = true;
-};
-
-void watch_holder(const holder_process& holder, watched_holders& watched) {
+/// Empty if it can't be watched: then somebody must ask for its life mark.
+platform::unique_fd watch_process(const holder_process& process) {
   std::error_code ec;
-  const owner self = current_process();
-  platform::unique_fd fd;
-  if (holder.pid_namespace == self.pid_namespace) fd = platform::open_process(holder.pid, ec);
-  const bool same = fd && platform::status(fd.get(), ec).st_ino == holder.pidfd_inode && !ec;
-  watched.complete = watched.complete && same;
-  if (!same) return;
-  watched.fds.push_back(fd.get());
-  watched.owned.push_back(std::move(fd));
-}
-
-watched_holders watch_holders(const std::vector<holder_process>& holders) {
-  constexpr std::size_t most = 63;
-  watched_holders watched;
-  watched.complete = holders.size() <= most;
-  for (const holder_process& holder : holders) {
-    if (watched.fds.size() < most) watch_holder(holder, watched);
-  }
-  return watched;
+  if (process.pid_namespace != current_process().pid_namespace) return {};
+  platform::unique_fd fd = platform::open_process(process.pid, ec);
+  if (ec || platform::status(fd.get(), ec).st_ino != process.pidfd_inode || ec) return {};
+  return platform::has_ended(fd.get()) ? platform::unique_fd() : std::move(fd);
 }
 
 }  // namespace
 
+bool process_watch::follow(const std::vector<holder_process>& processes) {
+  if (processes == followed_ && std::ranges::none_of(descriptors_, &platform::has_ended)) return sees_all_;
+  owned_.clear();
+  descriptors_.clear();
+  followed_ = processes;
+  sees_all_ = true;
+  for (const holder_process& process : processes) {
+    platform::unique_fd fd = descriptors_.size() < 63 ? watch_process(process) : platform::unique_fd();
+    sees_all_ = sees_all_ && fd;
+    if (!fd) continue;
+    descriptors_.push_back(fd.get());
+    owned_.push_back(std::move(fd));
+  }
+  return sees_all_;
+}
+
 claim_wait::~claim_wait() {
+  if (watch_) store_.give_back(std::move(watch_));
   if (operation_.ticket == 0) return;
+  const auto leave = [ticket = operation_.ticket](connection& db) {
+    remove_waiter(db, ticket);
+    return true;
+  };
   try {  // rule 5
-    store_.write(deadline::after(try_patience), [&](connection& db) {
-      remove_waiter(db, operation_.ticket);
-      return true;
-    });
+    store_.write(deadline::after(leaving_patience), leave);
     store_.wake_others();
-  } catch (const sqlite_failure&) {  // its row goes with this process
+  } catch (const sqlite_failure&) {
+    store_.at_next_write(leave);
   }
 }
 
-deadline claim_wait::turn_deadline() const noexcept {
-  // A try does not wait for a resource, but it does take its turn at the database.
-  return until_.expired() ? deadline::after(try_patience) : until_;
+claim_result claim_wait::change(connection& db) {
+  const bool is_job = operation_.request.life == claim_life::job;
+  if (is_job && mark_.owner_id == 0) mark_ = store_.job_owner(db);
+  operation_.owner_id = is_job ? mark_.owner_id : store_.owner_id(db);
+  claim_result found = execute(db, operation_, store_.death());
+  if (found.state == grant_state::not_now && queues_up_ && operation_.ticket == 0) {
+    operation_.ticket = add_waiter(db, operation_, until_);
+  }
+  return found;
 }
 
-claim_result claim_wait::attempt(arrival how) {
+claim_result claim_wait::attempt() {
   const std::int64_t ticket_before = operation_.ticket;
+  const std::int64_t mark_before = mark_.owner_id;
+  // A try does not wait for a resource, but it does take its turn at the database.
+  const deadline turn = queues_up_ ? until_ : deadline::after(try_patience);
   claim_result result;
   try {
-    result = store_.write(turn_deadline(), [&](connection& db) {
-      operation_.owner_id = store_.owner_id(db);
-      claim_result found = execute(db, operation_, store_.death());
-      if (found.state == grant_state::not_now && how == arrival::queue_up && operation_.ticket == 0) {
-        operation_.ticket = add_waiter(db, operation_);
-      }
-      return found;
-    });
-  } catch (const sqlite_failure&) {
+    result = store_.write(turn, [&](connection& db) { return change(db); });
+  } catch (const sqlite_failure& failure) {
     operation_.ticket = ticket_before;
-    throw;
+    auto items = look_up(failure);
+    if (!items && mark_before == 0) mark_ = {};
+    if (!items) throw;
+    result = {.state = grant_state::granted, .items = std::move(*items)};
   }
   if (result.state == grant_state::granted) operation_.ticket = 0;
   if (result.buried) store_.wake_others();
   return result;
+}
+
+/// Rule 6.
+std::optional<std::vector<claimed_item>> claim_wait::look_up(const sqlite_failure& failure) {
+  if (!failure.is_in_doubt) return std::nullopt;
+  try {
+    return store_.read([&](connection& db) { return find_items(db, operation_.key); });
+  } catch (const sqlite_failure&) {
+    store_.at_next_write([key = operation_.key](connection& db) { end_claim(db, key, claim_end::released); });
+    return std::nullopt;
+  }
 }
 
 bool claim_wait::is_worth_trying() {
@@ -97,32 +122,41 @@ bool claim_wait::is_worth_trying() {
 }
 
 std::optional<std::vector<claimed_item>> claim_wait::run() {
-  const arrival how = over() ? arrival::try_once : arrival::queue_up;
+  queues_up_ = !is_over();
   for (;;) {
-    const bool must_queue_up = how == arrival::queue_up && operation_.ticket == 0;
+    const bool must_queue_up = queues_up_ && operation_.ticket == 0;
     if (must_queue_up || is_worth_trying()) {
-      claim_result result = attempt(how);
+      claim_result result;
+      try {
+        result = attempt();
+      } catch (const sqlite_failure& failure) {
+        if (failure.code == errc::timed_out && queues_up_) return std::nullopt;
+        throw;
+      }
       if (result.state == grant_state::granted) return std::move(result.items);
       if (result.state == grant_state::never) throw sqlite_failure{errc::no_such_resource};
     }
-    if (over()) return std::nullopt;
+    if (is_over()) return std::nullopt;
     sleep();
   }
 }
 
 void claim_wait::sleep() {
+  store_.check_files();
   std::error_code unwatched;
-  platform::path_watch watch(store_.wake_path().c_str(), unwatched, platform::watched::content);
-  const watched_holders holders =
-      watch_holders(store_.read([&](connection& db) { return list_holders(db, operation_.request.pool); }));
+  if (!watch_) watch_ = store_.borrow_watch(unwatched);
+  if (!unwatched) watch_->drain();
+  const silent_ends ends = store_.read([&](connection& db) { return list_silent_ends(db, operation_); });
+  const bool sees_all = processes_.follow(ends.processes) && !ends.has_jobs && !stop_.stop_possible();
   if (is_worth_trying()) return;
-  const bool all_seen = !unwatched && holders.complete && !stop_.stop_possible();
+  platform::fault::point("claims.sleeping");
   const deadline slice =
-      earlier(until_, deadline::after(all_seen ? std::chrono::milliseconds(long_slice) : short_slice));
+      earlier(earlier(until_, ends.earliest_lease), deadline::after(sees_all ? long_slice : short_slice));
   if (unwatched) {
-    sleep_until(earlier(slice, deadline::after(std::chrono::milliseconds(5))));
+    watch_.reset();
+    sleep_until(earlier(slice, deadline::after(nap)));
   } else {
-    watch.wait(slice, holders.fds);
+    watch_->wait(slice, processes_.descriptors());
   }
 }
 

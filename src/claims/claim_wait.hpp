@@ -7,6 +7,20 @@
 
 namespace lockkit::detail {
 
+/// Descriptors that tell of the ends of processes, kept over the sleeps of one wait.
+class process_watch {
+ public:
+  /// From now on watches these. False: not all of them can be seen.
+  bool follow(const std::vector<holder_process>& processes);
+  [[nodiscard]] const std::vector<int>& descriptors() const noexcept { return descriptors_; }
+
+ private:
+  std::vector<holder_process> followed_;
+  std::vector<platform::unique_fd> owned_;
+  std::vector<int> descriptors_;
+  bool sees_all_ = true;
+};
+
 class claim_wait {
  public:
   claim_wait(store& s, claim_operation operation, deadline until, std::stop_token stop)
@@ -16,19 +30,25 @@ class claim_wait {
   /// What was granted; nullopt: not before the deadline or the stop. Throws sqlite_failure.
   [[nodiscard]] std::optional<std::vector<claimed_item>> run();
   [[nodiscard]] const std::string& key() const noexcept { return operation_.key; }
+  /// The life mark of a job's claim; empty for other lives.
+  [[nodiscard]] platform::unique_fd take_mark() noexcept { return std::move(mark_.fd); }
 
  private:
-  enum class arrival { try_once, queue_up };
-  [[nodiscard]] claim_result attempt(arrival how);
+  [[nodiscard]] claim_result attempt();
+  [[nodiscard]] claim_result change(connection& db);
+  [[nodiscard]] std::optional<std::vector<claimed_item>> look_up(const sqlite_failure& failure);
   [[nodiscard]] bool is_worth_trying();
   void sleep();
-  [[nodiscard]] bool over() const noexcept { return until_.expired() || stop_.stop_requested(); }
-  [[nodiscard]] deadline turn_deadline() const noexcept;
+  [[nodiscard]] bool is_over() const noexcept { return until_.expired() || stop_.stop_requested(); }
 
   store& store_;
   claim_operation operation_;
+  life_mark mark_;
   deadline until_;
   std::stop_token stop_;
+  bool queues_up_ = false;
+  std::unique_ptr<platform::path_watch> watch_;
+  process_watch processes_;
 };
 
 }  // namespace lockkit::detail

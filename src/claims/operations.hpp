@@ -18,8 +18,8 @@ namespace lockkit::detail {
 using death_check = std::function<bool(std::int64_t owner_id)>;
 
 struct claim_operation {
-  claim_request request;
-  std::int64_t owner_id = 0;
+  claim_request request;      ///< count 0: a claim without items, for a task that needs none
+  std::int64_t owner_id = 0;  ///< whose life mark the claim lives with
   std::string key;          ///< made by the requester before the first try: after a doubt it is looked up, not repeated
   std::int64_t ticket = 0;  ///< of a waiter, whose turn comes before later tickets and newcomers; 0: a newcomer
 };
@@ -45,28 +45,35 @@ struct claim_result {
 /// call JSON functions.)
 void require_json_object(connection& db, std::string_view text);
 
-/// False: there was no such claim.
-[[nodiscard]] bool release_claim(connection& db, const std::string& key);
-[[nodiscard]] bool claim_stands(connection& db, const std::string& key);
-
-/// Queues up; returns the ticket.
-[[nodiscard]] std::int64_t add_waiter(connection& db, const claim_operation& operation);
+/// Queues up; returns the ticket. From `until` on (never: not at all) the others need not respect it any more, should
+/// it not come to leave the queue.
+[[nodiscard]] std::int64_t add_waiter(connection& db, const claim_operation& operation, deadline until);
 void remove_waiter(connection& db, std::int64_t ticket);
 
 [[nodiscard]] bool add_resource(connection& db, const resource& what);
 [[nodiscard]] bool change_state(connection& db, std::string_view pool, std::string_view name, resource_state state);
 [[nodiscard]] std::vector<resource_status> list_resources(connection& db, std::string_view pool, bool retired);
 [[nodiscard]] std::vector<claim_event> list_events(connection& db, std::uint64_t after, std::size_t limit);
+[[nodiscard]] std::vector<claim_status> list_claims(connection& db, const death_check& is_dead);
+/// What the claim of that key holds; nullopt: there is none.
+[[nodiscard]] std::optional<std::vector<claimed_item>> find_items(connection& db, std::string_view key);
 
-/// A row for the process; its id is the byte that it keeps locked.
-[[nodiscard]] std::int64_t add_owner(connection& db, const owner& self);
+/// A row for an owner; its id is the byte to be locked. Rows of owners that are dead and have nothing left go.
+[[nodiscard]] std::int64_t add_owner(connection& db, const owner& self, const death_check& is_dead);
 
-/// Processes that hold claims in the pool, to be watched for their end.
+/// Processes to be watched for their end.
 struct holder_process {
   std::int32_t pid = 0;
   std::uint64_t pid_namespace = 0;
   std::uint64_t pidfd_inode = 0;
+  friend bool operator==(const holder_process&, const holder_process&) = default;
 };
-[[nodiscard]] std::vector<holder_process> list_holders(connection& db, std::string_view pool);
+/// What may end what somebody waits for, without a word from anybody.
+struct silent_ends {
+  std::vector<holder_process> processes;  ///< of holders, and of those who are before it
+  bool has_jobs = false;                  ///< claims that live with a job, whose processes are not known
+  deadline earliest_lease = deadline::never();
+};
+[[nodiscard]] silent_ends list_silent_ends(connection& db, const claim_operation& waiting);
 
 }  // namespace lockkit::detail

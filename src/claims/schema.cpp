@@ -3,20 +3,29 @@
 ///     from the rows by triggers and checked.
 ///  2. A resource is never deleted, so that its token never starts again.
 ///  3. Tokens begin at epoch << 40, and each boot begins a new epoch with a synced commit. Other commits may be lost by
-///  a
-///     power cut, with all their holders, but what they gave out lies below the next epoch.
+///     a power cut, with all their holders, but what they gave out lies below the next epoch.
 ///  4. Every change writes its event in the same transaction.
-///  5. Claims of owners of an earlier boot are ended when the epoch begins: nobody of them lives. Those that only a
-///     release ends (claim_life::released) stay: they stand for work on other machines.
+///  5. A boot ends the claims of all processes, jobs and leases before it: none of them lives, and their clock is gone.
+///     Those that only a release ends (claim_life::released) stay: they stand for work on other machines.
 ///  6. A (queue, key) that was ever submitted stays in task_key, whatever becomes of the task.
 ///  7. A task that depends on others has one row in task_dependency for each that is not done; `blockers` follows the
 ///     rows by triggers, so that blocked tasks leave the index of ready ones without a counter that could drift.
 ///  8. A task's due time is monotonic; the wall's is kept beside it to set it again after a reboot.
+///  9. Leases are measured by one clock. A process of another time namespace has another one: it is refused while
+///     anybody of the first lives; then it begins as after a boot.
+/// 10. Everybody's life mark is a lock on one inode. If somebody deleted that file (the database's own is the same, the
+///     marks' is another), the marks of the living can't be seen any more: refused, until all who hold a claim by their
+///     mark are known to be gone by their PIDs.
 #include "schema.hpp"
 
 #include <fmt/format.h>
 
+#include <vector>
+
 #include <lockkit/error.hpp>
+#include <lockkit/owner.hpp>
+
+#include "claim_end.hpp"
 
 namespace lockkit::detail {
 namespace {
@@ -29,7 +38,7 @@ CREATE TABLE meta(name TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
 CREATE TABLE owner(
   id INTEGER PRIMARY KEY AUTOINCREMENT, host TEXT NOT NULL, boot_id TEXT NOT NULL, pid_namespace INTEGER NOT NULL,
   pid INTEGER NOT NULL, pidfd_inode INTEGER NOT NULL, start_time INTEGER NOT NULL, command TEXT NOT NULL,
-  label TEXT NOT NULL, since_ms INTEGER NOT NULL, ended_ms INTEGER) STRICT;
+  label TEXT NOT NULL, since_ms INTEGER NOT NULL) STRICT;
 CREATE TABLE resource(
   id INTEGER PRIMARY KEY, pool TEXT NOT NULL, name TEXT NOT NULL, state INTEGER NOT NULL DEFAULT 0,
   capacity INTEGER NOT NULL CHECK(capacity >= 0), used INTEGER NOT NULL DEFAULT 0 CHECK(used BETWEEN 0 AND capacity),
@@ -54,7 +63,8 @@ CREATE TRIGGER claim_item_gone AFTER DELETE ON claim_item BEGIN
 CREATE TABLE waiter(
   ticket INTEGER PRIMARY KEY AUTOINCREMENT, owner_id INTEGER NOT NULL REFERENCES owner(id), pool TEXT NOT NULL,
   count INTEGER NOT NULL, memory INTEGER NOT NULL, grp TEXT NOT NULL, one_group INTEGER NOT NULL, attributes TEXT NOT NULL,
-  since_ms INTEGER NOT NULL) STRICT;
+  since_ms INTEGER NOT NULL, until_ms INTEGER) STRICT;  -- both monotonic
+CREATE INDEX waiter_owner ON waiter(owner_id);
 CREATE INDEX waiter_pool ON waiter(pool, ticket);
 CREATE TABLE event(
   id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, kind TEXT NOT NULL, pool TEXT NOT NULL,
@@ -92,9 +102,19 @@ CREATE TABLE task_attempt(
 CREATE INDEX task_attempt_queue ON task_attempt(queue, id);
 )sql";
 
+std::string meta(connection& db, std::string_view name) {
+  statement query = db.prepare("SELECT value FROM meta WHERE name = ?");
+  return query.bind(name).step() ? query.text(0) : std::string();
+}
+
+void set_meta(connection& db, std::string_view name, std::string_view value) {
+  db.prepare("UPDATE meta SET value = ?2 WHERE name = ?1").bind(name, value).run();
+}
+
 void set_and_read_back(connection& db, const char* set, const char* read, std::string_view expected) {
   db.execute(set);
-  if (db.value_of(read) != expected) throw sqlite_failure{errc::unsupported_filesystem};
+  if (db.value_of(read) == expected) return;
+  throw sqlite_failure{errc::unsupported_filesystem, fmt::format("after '{}' it is '{}'", set, db.value_of(read))};
 }
 
 bool is_new(connection& db) {
@@ -105,46 +125,109 @@ void create_tables(connection& db) {
   db.execute(tables);
   db.execute(
       fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}", application_id, schema_version).c_str());
-  db.execute("INSERT INTO meta VALUES('epoch', 0), ('boot_id', '')");
+  db.execute(R"sql(
+INSERT INTO meta VALUES('epoch', 0), ('boot_id', ''), ('clock', ''), ('clock_ms', 0), ('database', ''), ('marks', '')
+)sql");
+}
+
+bool is_as_before(connection& db, const surroundings& now) {
+  return meta(db, "boot_id") == now.boot_id && meta(db, "clock") == now.clock && meta(db, "database") == now.database &&
+         meta(db, "marks") == now.marks;
+}
+
+std::vector<std::string> keys(statement& query) {
+  std::vector<std::string> found;
+  while (query.step()) found.push_back(query.text(0));
+  return found;
+}
+
+/// Rule 5.
+void end_all_claims(connection& db) {
+  statement query = db.prepare("SELECT key FROM claim WHERE life <> 3");
+  for (const std::string& key : keys(query)) end_claim(db, key, claim_end::died);
+  db.prepare("UPDATE meta SET value = 0 WHERE name = 'clock_ms'").run();
+}
+
+/// Rule 10.
+void end_unmarked_claims(connection& db) {
+  statement query = db.prepare(R"sql(
+SELECT c.key, o.host, o.boot_id, o.pid_namespace, o.pid, o.pidfd_inode, o.start_time
+FROM claim c JOIN owner o ON o.id = c.owner_id WHERE c.life <= 1)sql");
+  std::vector<std::string> ended;
+  while (query.step()) {
+    owner holder;
+    holder.host = query.text(1);
+    holder.boot_id = query.text(2);
+    holder.pid_namespace = static_cast<std::uint64_t>(query.integer(3));
+    holder.pid = static_cast<std::int32_t>(query.integer(4));
+    holder.pidfd_inode = static_cast<std::uint64_t>(query.integer(5));
+    holder.start_time = static_cast<std::uint64_t>(query.integer(6));
+    if (probe(holder) != liveness::dead) {
+      throw sqlite_failure{errc::database_replaced,
+                           fmt::format("its file '-live' was deleted, but {} holds a claim", holder.describe())};
+    }
+    ended.push_back(query.text(0));
+  }
+  for (const std::string& key : ended) end_claim(db, key, claim_end::died);
+}
+
+void adapt(connection& db, const surroundings& now, const std::function<bool()>& somebody_lives) {
+  const bool rebooted = meta(db, "boot_id") != now.boot_id;
+  const bool has_another_clock = !rebooted && meta(db, "clock") != now.clock;
+  const bool is_another_file = meta(db, "database") != now.database;
+  if (has_another_clock && somebody_lives()) throw sqlite_failure{errc::foreign_clock};
+  if (rebooted || has_another_clock) {
+    end_all_claims(db);
+  } else if (!is_another_file && meta(db, "marks") != now.marks) {
+    end_unmarked_claims(db);
+  }
+  db.prepare("DELETE FROM waiter").run();
+  db.prepare("UPDATE meta SET value = value + 1 WHERE name = 'epoch'").run();
+  set_meta(db, "boot_id", now.boot_id);
+  set_meta(db, "clock", now.clock);
+  set_meta(db, "database", now.database);
+  set_meta(db, "marks", now.marks);
+}
+
+}  // namespace
+
+void configure(connection& db) {
+  set_and_read_back(db, "PRAGMA journal_mode = WAL", "PRAGMA journal_mode", "wal");
+  set_and_read_back(db, "PRAGMA foreign_keys = ON", "PRAGMA foreign_keys", "1");
+  set_and_read_back(db, "PRAGMA wal_autocheckpoint = 0", "PRAGMA wal_autocheckpoint", "0");
+  set_and_read_back(db, "PRAGMA journal_size_limit = 4194304", "PRAGMA journal_size_limit", "4194304");
+  set_and_read_back(db, "PRAGMA temp_store = MEMORY", "PRAGMA temp_store", "2");
+  set_and_read_back(db, "PRAGMA trusted_schema = OFF", "PRAGMA trusted_schema", "0");
+  // A file that somebody truncates would be SIGBUS in a mapping. Without the feature there is no answer at all.
+  db.execute("PRAGMA mmap_size = 0");
+  if (const std::string size = db.value_of("PRAGMA mmap_size"); !size.empty() && size != "0") {
+    throw sqlite_failure{std::make_error_code(std::errc::function_not_supported), "mmap_size " + size};
+  }
+  db.switch_on(SQLITE_DBCONFIG_DEFENSIVE);
+  db.switch_on(SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE);  // checkpoints are made behind the gate
+  db.count_log_pages();                            // in the place that automatic checkpoints left
+}
+
+void synchronize(connection& db, sync_mode mode) {
+  const bool full = mode == sync_mode::full;
+  set_and_read_back(db, full ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL", "PRAGMA synchronous",
+                    full ? "2" : "1");
 }
 
 void check_version(connection& db) {
+  if (is_new(db)) return;
   if (db.value_of("PRAGMA application_id") != fmt::format("{}", application_id)) {
     throw sqlite_failure{errc::not_our_database};
   }
   if (std::stoi(db.value_of("PRAGMA user_version")) > schema_version) throw sqlite_failure{errc::newer_schema};
 }
 
-/// Rules 3 and 5.
-void begin_epoch(connection& db, const std::string& boot_id) {
-  db.prepare("UPDATE meta SET value = value + 1 WHERE name = 'epoch'").run();
-  db.prepare("UPDATE meta SET value = ? WHERE name = 'boot_id'").bind(std::string_view(boot_id)).run();
-  db.prepare("DELETE FROM waiter").run();
-  db.prepare("DELETE FROM claim WHERE life <> 3").run();
-  db.prepare("UPDATE owner SET ended_ms = since_ms WHERE ended_ms IS NULL").run();
-}
-
-}  // namespace
-
-void configure(connection& db, bool durable) {
-  if (!is_new(db)) check_version(db);  // before anything is changed: a journal mode stays in somebody else's file
-  set_and_read_back(db, "PRAGMA journal_mode = WAL", "PRAGMA journal_mode", "wal");
-  db.execute(durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
-  if (db.value_of("PRAGMA synchronous") != (durable ? "2" : "1")) throw sqlite_failure{errc::unsupported_filesystem};
-  set_and_read_back(db, "PRAGMA foreign_keys = ON", "PRAGMA foreign_keys", "1");
-  set_and_read_back(db, "PRAGMA wal_autocheckpoint = 0", "PRAGMA wal_autocheckpoint", "0");
-  set_and_read_back(db, "PRAGMA journal_size_limit = 16777216", "PRAGMA journal_size_limit", "16777216");
-  db.count_log_pages();  // in the place that automatic checkpoints left
-  set_and_read_back(db, "PRAGMA trusted_schema = OFF", "PRAGMA trusted_schema", "0");
-}
-
-void prepare_schema(connection& db, const std::string& boot_id) {
-  const bool same_boot = !is_new(db) && db.value_of("SELECT value FROM meta WHERE name = 'boot_id'") == boot_id;
-  if (same_boot) return;
-  db.execute("PRAGMA synchronous = FULL");
+void prepare_schema(connection& db, const surroundings& now, const std::function<bool()>& somebody_lives) {
+  if (!is_new(db) && is_as_before(db, now)) return;
+  synchronize(db, sync_mode::full);
   db.execute("BEGIN IMMEDIATE");
   if (is_new(db)) create_tables(db);
-  begin_epoch(db, boot_id);
+  adapt(db, now, somebody_lives);
   db.execute("COMMIT");
 }
 

@@ -1,11 +1,27 @@
 #include "sqlite.hpp"
 
+#include <errno.h>
+#include <fmt/format.h>
+
 #include <lockkit/backoff.hpp>
 #include <lockkit/error.hpp>
 
 namespace lockkit::detail {
+namespace {
 
-std::error_code code_for(int sqlite_result) noexcept {
+sqlite_failure failure_of(sqlite3* handle, int result) {
+  return {code_for(result, sqlite3_system_errno(handle)), sqlite3_errmsg(handle)};
+}
+
+std::error_code system_code(int system_errno, std::errc otherwise) noexcept {
+  if (system_errno == 0) return std::make_error_code(otherwise);
+  return {system_errno, std::system_category()};
+}
+
+}  // namespace
+
+std::error_code code_for(int sqlite_result, int system_errno) noexcept {
+  if (sqlite_result == SQLITE_READONLY_DBMOVED) return errc::database_replaced;
   switch (sqlite_result & 0xff) {
     case SQLITE_OK:
       return {};
@@ -17,7 +33,9 @@ std::error_code code_for(int sqlite_result) noexcept {
     case SQLITE_AUTH:
       return std::make_error_code(std::errc::permission_denied);
     case SQLITE_CANTOPEN:
-      return std::make_error_code(std::errc::no_such_file_or_directory);
+      return system_code(system_errno, std::errc::no_such_file_or_directory);
+    case SQLITE_IOERR:
+      return system_code(system_errno, std::errc::io_error);
     case SQLITE_NOTADB:
       return errc::not_our_database;
     case SQLITE_CORRUPT:
@@ -36,13 +54,21 @@ std::error_code code_for(int sqlite_result) noexcept {
   }
 }
 
+void require_version(int sqlite_version_number) {
+  constexpr int with_strict_tables = 3'037'000;  // RETURNING is older
+  if (sqlite_version_number >= with_strict_tables) return;
+  throw sqlite_failure{std::make_error_code(std::errc::function_not_supported),
+                       fmt::format("SQLite {}.{} is too old, 3.37 is needed", sqlite_version_number / 1'000'000,
+                                   sqlite_version_number / 1000 % 1000)};
+}
+
 statement::~statement() {
   sqlite3_reset(prepared_);
   sqlite3_clear_bindings(prepared_);
 }
 
 void statement::check(int result) const {
-  if (result != SQLITE_OK) throw sqlite_failure{code_for(result)};
+  if (result != SQLITE_OK) throw failure_of(sqlite3_db_handle(prepared_), result);
 }
 
 void statement::bind_at(int index, std::int64_t value) {
@@ -57,7 +83,7 @@ void statement::bind_at(int index, std::string_view value) {
 bool statement::step() {
   const int result = sqlite3_step(prepared_);
   if (result == SQLITE_ROW) return true;
-  if (result != SQLITE_DONE) throw sqlite_failure{code_for(result)};
+  if (result != SQLITE_DONE) throw failure_of(sqlite3_db_handle(prepared_), result);
   return false;
 }
 
@@ -67,6 +93,13 @@ int statement::run() {
   return sqlite3_changes(sqlite3_db_handle(prepared_));
 }
 
+bool statement::try_run() {
+  const int result = sqlite3_step(prepared_);
+  if ((result & 0xff) == SQLITE_BUSY) return false;
+  if (result != SQLITE_DONE) throw failure_of(sqlite3_db_handle(prepared_), result);
+  return true;
+}
+
 std::string statement::text(int column) const {
   const auto* bytes = reinterpret_cast<const char*>(sqlite3_column_text(prepared_, column));
   return bytes == nullptr ? std::string()
@@ -74,12 +107,15 @@ std::string statement::text(int column) const {
 }
 
 connection::connection(const std::string& path) {
+  require_version(sqlite3_libversion_number());
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   const int result = sqlite3_open_v2(path.c_str(), &handle_, flags, nullptr);
-  if (result != SQLITE_OK) {
+  if (result != SQLITE_OK || sqlite3_db_readonly(handle_, "main") == 1) {
+    const sqlite_failure failure =
+        result != SQLITE_OK ? failure_of(handle_, result) : sqlite_failure{code_for(SQLITE_PERM), "opened for reading"};
     sqlite3_close(handle_);
     handle_ = nullptr;
-    throw sqlite_failure{code_for(result)};
+    throw failure;
   }
   sqlite3_busy_handler(handle_, &on_busy, this);
 }
@@ -95,7 +131,7 @@ void connection::abandon() noexcept {
 }
 
 void connection::check(int result) const {
-  if (result != SQLITE_OK) throw sqlite_failure{code_for(result)};
+  if (result != SQLITE_OK) throw failure_of(handle_, result);
 }
 
 void connection::execute(const char* sql) {
@@ -113,6 +149,18 @@ statement connection::prepare(const char* sql) {
 std::string connection::value_of(const char* sql) {
   statement query = prepare(sql);
   return query.step() ? query.text(0) : std::string();
+}
+
+void connection::switch_on(int option) {
+  int is_on = 0;
+  check(sqlite3_db_config(handle_, option, 1, &is_on));
+  if (is_on != 1) throw sqlite_failure{std::make_error_code(std::errc::function_not_supported), "sqlite3_db_config"};
+}
+
+bool connection::has_moved() const noexcept {
+  int moved = 0;
+  sqlite3_file_control(handle_, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+  return moved != 0;
 }
 
 /// SQLite's own table of growing sleeps lets the oldest waiter sleep longest; a constant pause is fair.

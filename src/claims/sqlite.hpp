@@ -20,10 +20,16 @@ namespace lockkit::detail {
 /// A failed call, as the code that the public functions report.
 struct sqlite_failure {
   std::error_code code;
+  std::string message{};     ///< for people; may be empty
+  bool is_in_doubt = false;  ///< COMMIT failed: whether the change is in the database has to be looked up
 };
 
 /// What an SQLite result means to a caller: ENOSPC, EROFS, errc::not_our_database, errc::database_damaged, ...
-[[nodiscard]] std::error_code code_for(int sqlite_result) noexcept;
+/// `system_errno`: of the call that failed below SQLite; 0: none.
+[[nodiscard]] std::error_code code_for(int sqlite_result, int system_errno = 0) noexcept;
+
+/// Throws unless a library of this version has what the schema and the statements need.
+void require_version(int sqlite_version_number);
 
 /// A prepared statement while it is used; reset when it goes out of scope, so that it never holds a read lock across a
 /// wait.
@@ -45,8 +51,13 @@ class statement {
   bool step();
   /// For statements without rows: runs to the end, returns how many rows were changed.
   int run();
+  /// For BEGIN: false if another connection writes.
+  bool try_run();
 
   [[nodiscard]] std::int64_t integer(int column) const noexcept { return sqlite3_column_int64(prepared_, column); }
+  [[nodiscard]] bool is_null(int column) const noexcept {
+    return sqlite3_column_type(prepared_, column) == SQLITE_NULL;
+  }
   [[nodiscard]] std::string text(int column) const;
 
  private:
@@ -59,7 +70,7 @@ class statement {
 class connection {
  public:
   connection() = default;
-  /// Opens or makes the file. Throws sqlite_failure.
+  /// Opens or makes the file. Throws sqlite_failure, also for a file that can only be read.
   explicit connection(const std::string& path);
   ~connection();
   connection(connection&&) = delete;
@@ -70,14 +81,18 @@ class connection {
   [[nodiscard]] statement prepare(const char* sql);
   /// The value of a pragma or of a one-row query, as text.
   [[nodiscard]] std::string value_of(const char* sql);
+  /// sqlite3_db_config of a switch; throws if it did not take.
+  void switch_on(int option);
 
-  /// Until when to be patient with writers that don't know our gate, such as the sqlite3 shell.
+  /// Until when SQLite may sleep and try again where another connection is in its way.
   void be_patient_until(deadline until) noexcept { patience_ = until; }
   /// From now on. SQLite has one place for this and for automatic checkpoints.
   void count_log_pages() noexcept { sqlite3_wal_hook(handle_, &on_commit, this); }
   /// Pages in the write-ahead log after the last commit.
   [[nodiscard]] int log_pages() const noexcept { return log_pages_; }
   [[nodiscard]] sqlite3* get() const noexcept { return handle_; }
+  /// Whether the file at its path is another one than the one that is open, or gone.
+  [[nodiscard]] bool has_moved() const noexcept;
   /// In a forked child: lets go of everything without touching it. SQLite forbids any call there.
   void abandon() noexcept;
 

@@ -1,14 +1,16 @@
 #include "store.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 
-#include <lockkit/directory.hpp>
+#include <lockkit/backoff.hpp>
 #include <lockkit/error.hpp>
 
+#include "platform/fault.hpp"
 #include "platform/filesystem_kind.hpp"
 #include "platform/lock.hpp"
+#include "platform/names.hpp"
 #include "platform/process.hpp"
-#include "schema.hpp"
 
 namespace lockkit::detail {
 namespace {
@@ -35,21 +37,25 @@ fs::path beside(const fs::path& database, const char* suffix) {
   return path += suffix;
 }
 
-void refuse_remote(const fs::path& directory) {
+/// Refuses what SQLite would open and then fail on, or serve badly.
+std::string usable(const fs::path& database) {
   std::error_code ec;
-  const platform::unique_fd fd = platform::open_at(AT_FDCWD, directory.c_str(), O_RDONLY | O_DIRECTORY, 0, ec);
+  const fs::path folder = database.parent_path();
+  const platform::unique_fd fd = platform::open_at(AT_FDCWD, folder.c_str(), O_RDONLY | O_DIRECTORY, 0, ec);
   require(ec);
   if (platform::filesystem_of(fd.get(), ec) == platform::filesystem_kind::remote && !ec) {
     ec = errc::unsupported_filesystem;
   }
   require(ec);
+  platform::check_access(AT_FDCWD, folder.c_str(), ec);
+  require(ec);
+  platform::check_access(AT_FDCWD, database.c_str(), ec);
+  if (ec != std::errc::no_such_file_or_directory) require(ec);
+  return database.native();
 }
 
-platform::unique_fd open_side_file(const fs::path& path) {
-  std::error_code ec;
-  platform::unique_fd fd = platform::open_at(AT_FDCWD, path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW, 0666, ec);
-  require(ec);
-  return fd;
+std::string name_of(const platform::inode_facts& file) {
+  return fmt::format("{:x}:{}", file.device, file.inode);
 }
 
 constexpr std::chrono::seconds opening_patience{60};
@@ -60,34 +66,48 @@ constexpr int pages_before_truncation = 8000;
 
 store::store(const fs::path& database, claim_store_options options)
     : path_(resolve(database)),
-      wake_path_(beside(path_, "-wake").native()),
+      live_path_(beside(path_, "-live").native()),
       options_(std::move(options)),
       generation_(platform::process_generation()),
-      gate_((refuse_remote(path_.parent_path()), beside(path_, "-gate"))),
-      opened_(std::make_unique<connection>(path_.native())),
-      db_(*opened_) {
+      opened_(std::make_unique<connection>(usable(path_))),
+      db_(*opened_),
+      gate_(beside(path_, "-gate")),
+      next_checkpoint_(pages_before_checkpoint) {
+  db_.be_patient_until(deadline::after(opening_patience));
+  check_version(db_);  // before a file is made beside somebody else's database
   std::error_code ec;
   if (!gate_.try_lock_until(deadline::after(opening_patience), ec) && !ec) ec = errc::timed_out;
   require(ec);
   const std::unique_lock turn(gate_, std::adopt_lock);
-  db_.be_patient_until(deadline::after(opening_patience));
-  configure(db_, options_.durable);
-  prepare_schema(db_, current_process().boot_id);
-  db_.execute(options_.durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
-  open_side_files();
+  check_version(db_);
+  configure(db_);
+  open_files();
+  prepare_schema(db_, look_around(), [this] { return platform::is_any_byte_locked(live_.get()); });
+  synchronize(db_, options_.durable ? sync_mode::full : sync_mode::normal);
 }
 
 store::~store() {
-  if (is_own_process()) return;  // the members close: the connection, then the life mark
-  db_.abandon();                 // rule 7
+  if (keeps_mark_) (void)live_.release();
+  if (!is_own_process()) db_.abandon();  // rule 8
 }
 
-void store::open_side_files() {
-  live_ = open_side_file(beside(path_, "-live"));
-  wake_ = open_side_file(wake_path_);
+void store::open_files() {
   std::error_code ec;
-  identity_ = platform::status_at(AT_FDCWD, path_.c_str(), ec);
+  live_ = platform::open_at(AT_FDCWD, live_path_.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW, 0666, ec);
   require(ec);
+  marks_ = platform::facts(live_.get(), ec);
+  require(ec);
+  database_ = platform::facts_at(AT_FDCWD, path_.c_str(), ec);
+  if (!ec && db_.has_moved()) ec = errc::database_replaced;  // while it was opened
+  require(ec);
+}
+
+surroundings store::look_around() const {
+  std::error_code ignored;  // a kernel without time namespaces has one clock
+  return {.boot_id = current_process().boot_id,
+          .clock = platform::read_link(AT_FDCWD, "/proc/self/ns/time", ignored),
+          .database = name_of(database_),
+          .marks = name_of(marks_)};
 }
 
 bool store::is_own_process() const noexcept {
@@ -98,24 +118,50 @@ void store::check_process() const {
   if (!is_own_process()) throw sqlite_failure{std::make_error_code(std::errc::operation_not_permitted)};
 }
 
-/// Rule 8.
-void store::check_identity() const {
+void store::check_files() const {
   std::error_code ec;
-  const struct stat named = platform::status_at(AT_FDCWD, path_.c_str(), ec);
-  if (ec || !platform::same_inode(named, identity_)) throw sqlite_failure{errc::database_replaced};
+  const auto is_same = [&](const char* path, const platform::inode_facts& opened) {
+    const platform::inode_facts named = platform::facts_at(AT_FDCWD, path, ec);
+    return !ec && platform::same_inode(named, opened);
+  };
+  if (!is_same(path_.c_str(), database_)) throw sqlite_failure{errc::database_replaced};
+  if (!is_same(live_path_.c_str(), marks_)) throw sqlite_failure{errc::database_replaced, "its file '-live'"};
+}
+
+void store::at_next_write(std::function<void(connection&)> body) noexcept try {
+  const std::lock_guard hold(use_);
+  leftovers_.push_back(std::move(body));
+} catch (const std::exception&) {  // then it goes with this process
+}
+
+owner store::self() const {
+  owner found = current_process();
+  found.label = options_.label;
+  return found;
 }
 
 std::int64_t store::owner_id(connection& db) {
   if (owner_ != 0) return owner_;
-  owner self = current_process();
-  self.label = options_.label;
-  const std::int64_t id = add_owner(db, self);
+  const std::int64_t id = add_owner(db, self(), death());
   std::error_code ec;
-  const bool marked = platform::try_lock_byte(live_.get(), static_cast<std::uint64_t>(id), ec);  // rule 3
-  if (!marked && !ec) ec = errc::unsupported_filesystem;  // nobody can have the mark of a new owner
+  const bool is_marked = platform::try_lock_byte(live_.get(), static_cast<std::uint64_t>(id), ec);  // rule 4
+  if (!is_marked && !ec) ec = errc::database_damaged;  // an older copy of it: somebody has that number already
   require(ec);
   owner_ = id;
   return id;
+}
+
+life_mark store::job_owner(connection& db) {
+  std::error_code ec;
+  life_mark mark;
+  mark.fd = platform::reopen(live_.get(), O_RDWR, ec);
+  require(ec);
+  mark.owner_id = add_owner(db, self(), death());
+  if (!platform::try_lock_byte(mark.fd.get(), static_cast<std::uint64_t>(mark.owner_id), ec) && !ec) {
+    ec = errc::database_damaged;
+  }
+  require(ec);
+  return mark;
 }
 
 death_check store::death() const {
@@ -127,47 +173,118 @@ death_check store::death() const {
 void store::wake_others() noexcept {
   std::error_code ignored;
   const std::byte any{1};
-  platform::pwrite_some(wake_.get(), std::span(&any, 1), 0, ignored);
+  platform::pwrite_some(live_.get(), std::span(&any, 1), 0, ignored);
 }
 
-/// Rule 2. A reader can keep the log from being shortened; then the next turn tries again.
+std::unique_ptr<platform::path_watch> store::borrow_watch(std::error_code& ec) {
+  ec.clear();
+  {
+    const std::lock_guard hold(use_);
+    if (!watches_.empty()) {
+      auto watch = std::move(watches_.back());
+      watches_.pop_back();
+      return watch;
+    }
+  }
+  return std::make_unique<platform::path_watch>(live_path_.c_str(), ec, platform::watched::content);
+}
+
+void store::give_back(std::unique_ptr<platform::path_watch> watch) noexcept try {
+  const std::lock_guard hold(use_);
+  watches_.push_back(std::move(watch));
+} catch (const std::exception&) {  // it is closed instead
+}
+
+/// Rule 3. A reader can keep the log from being reset; it is tried again when the log has grown as much again.
 void store::checkpoint() noexcept {
   const int pages = db_.log_pages();
-  if (pages < pages_before_checkpoint) return;
+  if (pages < pages_before_checkpoint) next_checkpoint_ = pages_before_checkpoint;
+  if (pages < next_checkpoint_) return;
+  next_checkpoint_ = pages + pages_before_checkpoint;
   db_.be_patient_until(deadline());
-  const int mode = pages < pages_before_truncation ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_TRUNCATE;
+  const int mode = pages < pages_before_truncation ? SQLITE_CHECKPOINT_FULL : SQLITE_CHECKPOINT_TRUNCATE;
   sqlite3_wal_checkpoint_v2(db_.get(), nullptr, mode, nullptr, nullptr);
 }
 
-store::transaction::transaction(store& s, deadline until)
-    : store_(s), turn_(s.gate_, std::defer_lock), use_(s.use_, std::defer_lock), owner_before_(s.owner_) {
+store::transaction::transaction(store& s, deadline until, sync_mode mode)
+    : store_(s), turn_(s.gate_, std::defer_lock), use_(s.use_, std::defer_lock) {
   store_.check_process();
   std::error_code ec;
   if (!store_.gate_.try_lock_until(until, ec) && !ec) ec = errc::timed_out;
   require(ec);
   turn_ = std::unique_lock(store_.gate_, std::adopt_lock);
-  use_.lock();
-  store_.check_identity();
-  store_.db_.be_patient_until(until);
-  owner_before_ = store_.owner_;
-  store_.db_.prepare("BEGIN IMMEDIATE").run();
-  open_ = true;
+  platform::fault::point("claims.turn");
+  begin(until, mode);
+  try {
+    store_.check_files();
+    for (const auto& body : store_.leftovers_) body(store_.db_);
+  } catch (...) {
+    roll_back();
+    throw;
+  }
+}
+
+/// Rule 2.
+void store::transaction::begin(deadline until, sync_mode mode) {
+  for (;;) {
+    use_.lock();
+    is_raised_ = mode == sync_mode::full && !store_.options_.durable;
+    if (is_raised_) synchronize(store_.db_, sync_mode::full);
+    store_.db_.be_patient_until(deadline());
+    owner_before_ = store_.owner_;
+    is_open_ = store_.db_.prepare("BEGIN IMMEDIATE").try_run();
+    if (is_open_) return;
+    lower();
+    use_.unlock();
+    if (until.expired()) throw sqlite_failure{errc::timed_out};
+    sleep_until(earlier(until, deadline::after(std::chrono::milliseconds(1))));
+  }
+}
+
+void store::transaction::lower() noexcept {
+  if (!std::exchange(is_raised_, false)) return;
+  sqlite3_exec(store_.db_.get(), "PRAGMA synchronous = NORMAL", nullptr, nullptr, nullptr);
 }
 
 void store::transaction::commit() {
-  store_.db_.prepare("COMMIT").run();
-  open_ = false;
+  try {
+    store_.db_.prepare("COMMIT").run();
+    if (const int error = platform::fault::before("commit"); error != 0) {  // as if the answer had been lost
+      throw sqlite_failure{std::error_code(error, std::system_category())};
+    }
+  } catch (sqlite_failure& failure) {
+    failure.is_in_doubt = true;
+    throw;
+  }
+  is_open_ = false;
+  lower();
+  store_.leftovers_.clear();
   store_.checkpoint();
 }
 
-store::transaction::~transaction() {
-  if (!open_) return;
+void store::transaction::roll_back() noexcept {
+  if (!std::exchange(is_open_, false)) return;
   // A full disk rolls back by itself; then there is nothing left to roll back.
   if (sqlite3_get_autocommit(store_.db_.get()) == 0) {
     sqlite3_exec(store_.db_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
   }
-  const std::int64_t made = store_.owner_.exchange(owner_before_);
-  if (made != owner_before_) platform::unlock_byte(store_.live_.get(), static_cast<std::uint64_t>(made));
+  lower();
+  const std::int64_t made = store_.owner_;
+  if (made == owner_before_ || store_.is_known(made)) return;
+  store_.owner_ = owner_before_;
+  platform::unlock_byte(store_.live_.get(), static_cast<std::uint64_t>(made));
+}
+
+store::transaction::~transaction() {
+  roll_back();
+}
+
+/// After a COMMIT that reported a failure: whether it made the owner's row all the same (rule 5).
+bool store::is_known(std::int64_t owner_id) noexcept try {
+  statement query = db_.prepare("SELECT 1 FROM owner WHERE id = ?");
+  return query.bind(owner_id).step();
+} catch (const sqlite_failure&) {
+  return false;
 }
 
 }  // namespace lockkit::detail

@@ -65,6 +65,9 @@ constexpr std::array rows = {
     row{errc::not_a_regular_file, std::errc::invalid_argument,
         "a FIFO, a socket or a device stands where a file was to be replaced",
         "choose another name, or move that away; it was left untouched"},
+    row{errc::foreign_clock, std::errc::not_supported,
+        "the leases in this database are measured by another clock: another time namespace, or one that was set back",
+        "use the store from one time namespace only"},
 };
 
 const row* find(int value) noexcept {

@@ -135,6 +135,10 @@ struct stat status_at(int directory, const char* name, std::error_code& ec) noex
   return result;
 }
 
+void check_access(int directory, const char* name, std::error_code& ec) noexcept {
+  invoke("faccessat2", ec, [&] { return ::faccessat(directory, name, R_OK | W_OK, AT_EACCESS); });
+}
+
 bool is_append_only(int fd, std::error_code& ec) noexcept {
   struct statx result{};
   invoke("statx", ec, [&] { return ::statx(fd, "", AT_EMPTY_PATH, 0, &result); });

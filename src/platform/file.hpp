@@ -44,6 +44,8 @@ LOCKKIT_PRIVATE_API std::string read_small_file(int directory, const char* name,
 LOCKKIT_PRIVATE_API struct stat status(int fd, std::error_code& ec) noexcept;
 /// Does not follow a symbolic link in the last component.
 LOCKKIT_PRIVATE_API struct stat status_at(int directory, const char* name, std::error_code& ec) noexcept;
+/// Whether this process may read and write it: EACCES, EROFS, ...
+LOCKKIT_PRIVATE_API void check_access(int directory, const char* name, std::error_code& ec) noexcept;
 [[nodiscard]] constexpr bool same_inode(const struct stat& a, const struct stat& b) noexcept {
   return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }

@@ -23,6 +23,12 @@ struct flock presence_lock(short type) noexcept {
   return byte_lock(presence_byte, type);
 }
 
+bool is_locked(int fd, struct flock lock) noexcept {
+  std::error_code ec;
+  invoke("fcntl", ec, [&] { return ::fcntl(fd, F_OFD_GETLK, &lock); });
+  return ec || lock.l_type != F_UNLCK;
+}
+
 }  // namespace
 
 bool try_flock(int fd, lock_mode mode, std::error_code& ec) noexcept {
@@ -68,10 +74,13 @@ void unlock_byte(int fd, std::uint64_t byte) noexcept {
 }
 
 bool is_byte_locked(int fd, std::uint64_t byte) noexcept {
-  struct flock lock = byte_lock(byte, F_WRLCK);
-  std::error_code ec;
-  invoke("fcntl", ec, [&] { return ::fcntl(fd, F_OFD_GETLK, &lock); });
-  return ec || lock.l_type != F_UNLCK;
+  return is_locked(fd, byte_lock(byte, F_WRLCK));
+}
+
+bool is_any_byte_locked(int fd) noexcept {
+  struct flock all = byte_lock(0, F_WRLCK);
+  all.l_len = 0;  // to the end, wherever that is
+  return is_locked(fd, all);
 }
 
 }  // namespace lockkit::platform

@@ -27,5 +27,7 @@ LOCKKIT_PRIVATE_API void clear_presence(int fd) noexcept;
 LOCKKIT_PRIVATE_API void unlock_byte(int fd, std::uint64_t byte) noexcept;
 /// Whether another description than `fd`'s has it locked. True when it can't be told.
 [[nodiscard]] LOCKKIT_PRIVATE_API bool is_byte_locked(int fd, std::uint64_t byte) noexcept;
+/// The same for all bytes together.
+[[nodiscard]] LOCKKIT_PRIVATE_API bool is_any_byte_locked(int fd) noexcept;
 
 }  // namespace lockkit::platform

@@ -1,6 +1,7 @@
 #include "process.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
@@ -62,6 +63,11 @@ std::uint64_t pidfd_inode(int pid, std::error_code& ec) noexcept {
   struct statfs filesystem{};
   if (::fstatfs(fd.get(), &filesystem) != 0 || filesystem.f_type != pidfs_magic) return 0;
   return status(fd.get(), ec).st_ino;
+}
+
+bool has_ended(int process) noexcept {
+  pollfd waited = {process, POLLIN, 0};
+  return ::poll(&waited, 1, 0) > 0;
 }
 
 int current_pid() noexcept {

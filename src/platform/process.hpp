@@ -20,6 +20,8 @@ namespace lockkit::platform {
 [[nodiscard]] LOCKKIT_PRIVATE_API std::uint64_t pidfd_inode(int pid, std::error_code& ec) noexcept;
 /// A descriptor that can be read (poll) once the process has ended; empty, with a code, if there is no such process.
 [[nodiscard]] LOCKKIT_PRIVATE_API unique_fd open_process(int pid, std::error_code& ec) noexcept;
+/// Whether the process behind that descriptor has ended.
+[[nodiscard]] LOCKKIT_PRIVATE_API bool has_ended(int process) noexcept;
 [[nodiscard]] LOCKKIT_PRIVATE_API int current_pid() noexcept;
 /// A number that no other thread of this process has, had or will have, unlike the kernel's; and without a system call.
 [[nodiscard]] LOCKKIT_PRIVATE_API std::uint64_t current_thread() noexcept;

@@ -40,7 +40,10 @@ void path_watch::wait(deadline until, std::span<const int> also) noexcept {
   waited[0] = {fd_.get(), POLLIN, 0};
   std::size_t count = 1;
   for (const int fd : also.first(std::min(also.size(), most_descriptors - 1))) waited[count++] = {fd, POLLIN, 0};
-  if (::ppoll(waited.data(), count, &time, nullptr) <= 0) return;
+  if (::ppoll(waited.data(), count, &time, nullptr) > 0) drain();
+}
+
+void path_watch::drain() noexcept {
   std::array<char, 4096> events{};
   while (::read(fd_.get(), events.data(), events.size()) > 0) {
   }

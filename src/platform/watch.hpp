@@ -24,6 +24,8 @@ class LOCKKIT_PRIVATE_API path_watch {
   void wait(deadline until) noexcept;
   /// The same, and until one of `also` can be read (a pidfd can when its process has ended). At most 63.
   void wait(deadline until, std::span<const int> also) noexcept;
+  /// Swallows the events that have come.
+  void drain() noexcept;
 
  private:
   unique_fd fd_;

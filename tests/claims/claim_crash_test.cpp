@@ -8,6 +8,7 @@
 
 #include <lockkit/claim_store.hpp>
 
+#include "claims/claims_support.hpp"
 #include "support/catch.hpp"
 #include "support/process.hpp"
 #include "support/scratch.hpp"
@@ -16,12 +17,10 @@
 using namespace lockkit;
 using namespace std::chrono_literals;
 namespace fs = std::filesystem;
+using testing::ask_sqlite;
+using testing::await_waiters;
 
 namespace {
-
-std::string ask_sqlite(const fs::path& database, const std::string& sql) {
-  return testing::capture_program({"sqlite3", database.string(), sql}).text;
-}
 
 /// A process that holds one claim until it is killed.
 class holder {
@@ -78,8 +77,7 @@ TEST_CASE("a waiter is woken by its holder's death") {
     claim_store theirs(place / "claims.db");
     return theirs.claim_for({.pool = "gpu"}, 30s) ? 0 : 1;
   });
-  while (ask_sqlite(place / "claims.db", "SELECT count(*) FROM waiter") != "1\n") {
-  }
+  await_waiters(place / "claims.db", 1);
   dead.process().kill();
   CHECK(waiter.wait() == 0);
 }
@@ -156,6 +154,60 @@ TEST_CASE("killed at any system call of claiming and releasing, nothing stays cl
   CHECK(ask_sqlite(place / "claims.db", "SELECT count(*) FROM claim") == "0\n");
 }
 
+namespace {
+
+/// What claims can't fool: a record lock per unit in another file, taken without waiting by whoever holds the unit, and
+/// the last token seen there.
+class unit_witness {
+ public:
+  explicit unit_witness(fs::path folder)
+      : folder_(std::move(folder)), fd_(::open((folder_ / "witness").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666)) {}
+  ~unit_witness() { ::close(fd_); }
+  unit_witness(const unit_witness&) = delete;
+  unit_witness& operator=(const unit_witness&) = delete;
+
+  /// 0, or what is wrong.
+  int enter(const claimed_item& item) {
+    if (!lock(item, F_WRLCK)) return 3;
+    const fs::path file = folder_ / ("token" + item.name);
+    const std::string last = testing::read_file(file);
+    if (!last.empty() && std::stoull(last) >= item.token.value) return 4;
+    testing::write_file(file, std::to_string(item.token.value));
+    return 0;
+  }
+  void leave(const claimed_item& item) { lock(item, F_UNLCK); }
+
+ private:
+  bool lock(const claimed_item& item, short type) {
+    struct flock mark{};
+    mark.l_type = type;
+    mark.l_start = std::stoi(item.name);
+    mark.l_len = 1;
+    return ::fcntl(fd_, F_OFD_SETLK, &mark) == 0;
+  }
+  fs::path folder_;
+  int fd_;
+};
+
+int claim_and_release(const fs::path& folder, unsigned seed) {
+  std::mt19937 random(seed);
+  claim_store store(folder / "claims.db");
+  unit_witness witness(folder);
+  for (int round = 0; round < 100; ++round) {
+    auto held = store.claim_for({.pool = "gpu", .count = 1U + (random() % 2 == 0 ? 1U : 0U)}, 60s);
+    if (!held) return 2;
+    for (const auto& item : held->items()) {
+      if (const int wrong = witness.enter(item)) return wrong;
+    }
+    if (random() % 100 == 0) ::raise(SIGKILL);
+    for (const auto& item : held->items()) witness.leave(item);
+    held->release();
+  }
+  return 0;
+}
+
+}  // namespace
+
 TEST_CASE("10,000 claims by 16 processes with random kills: no unit held twice, nothing left, tokens only grow") {
   testing::scratch_directory place;
   claim_store store(place / "claims.db");
@@ -164,43 +216,12 @@ TEST_CASE("10,000 claims by 16 processes with random kills: no unit held twice, 
     store.add({.pool = "gpu", .name = std::to_string(i)});
     testing::write_file(place / ("token" + std::to_string(i)), "0");
   }
-  // The witness: a record lock per unit, taken without waiting by whoever holds the unit; and the last token seen
-  // there.
-  const auto worker = [&](unsigned seed) {
-    std::mt19937 random(seed);
-    claim_store theirs(place / "claims.db");
-    const int witness = ::open((place / "witness").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    for (int round = 0; round < 100; ++round) {
-      auto held = theirs.claim_for({.pool = "gpu", .count = 1U + (random() % 2 == 0 ? 1U : 0U)}, 60s);
-      if (!held) return 2;
-      for (const auto& item : held->items()) {
-        struct flock mark{};
-        mark.l_type = F_WRLCK;
-        mark.l_start = std::stoi(item.name);
-        mark.l_len = 1;
-        if (::fcntl(witness, F_OFD_SETLK, &mark) != 0) return 3;
-        const auto file = place / ("token" + item.name);
-        const std::string text = testing::read_file(file);
-        if (!text.empty() && std::stoull(text) >= item.token.value) return 4;
-        testing::write_file(file, std::to_string(item.token.value));
-      }
-      if (random() % 100 == 0) ::raise(SIGKILL);
-      for (const auto& item : held->items()) {
-        struct flock mark{};
-        mark.l_type = F_UNLCK;
-        mark.l_start = std::stoi(item.name);
-        mark.l_len = 1;
-        ::fcntl(witness, F_OFD_SETLK, &mark);
-      }
-      held->release();
-    }
-    return 0;
-  };
   std::map<int, int> results;
   unsigned seed = 1;
   for (int generation = 0; generation < 7; ++generation) {
     std::vector<testing::child_process> children;
-    for (int i = 0; i < 16; ++i) children.emplace_back([&, mine = seed++] { return worker(mine); });
+    for (int i = 0; i < 16; ++i)
+      children.emplace_back([&, mine = seed++] { return claim_and_release(place.path(), mine); });
     for (auto& child : children) ++results[child.wait()];
   }
   INFO("ended well " << results[0] << ", killed " << results[137]);

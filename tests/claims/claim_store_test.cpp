@@ -5,6 +5,7 @@
 #include <set>
 #include <thread>
 
+#include "claims/claims_support.hpp"
 #include "support/catch.hpp"
 #include "support/process.hpp"
 #include "support/scratch.hpp"
@@ -12,24 +13,10 @@
 using namespace lockkit;
 using namespace std::chrono_literals;
 
-namespace {
-
-void add_gpus(claim_store& store, int count) {
-  for (int i = 0; i < count; ++i) store.add({.pool = "gpu", .name = "g" + std::to_string(i)});
-}
-
-std::set<std::string> names(const claim& held) {
-  std::set<std::string> result;
-  for (const auto& item : held.items()) result.insert(item.name);
-  return result;
-}
-
-/// sqlite3's own word on the database, from another program.
-std::string ask_sqlite(const std::filesystem::path& database, const std::string& sql) {
-  return testing::capture_program({"sqlite3", database.string(), sql}).text;
-}
-
-}  // namespace
+using testing::add_gpus;
+using testing::ask_sqlite;
+using testing::await_waiters;
+using testing::names;
 
 TEST_CASE("a claim is granted once, and again after its release, with a greater token") {
   testing::scratch_directory place;
@@ -182,8 +169,7 @@ TEST_CASE("a waiter gets what is released, in its process and in another") {
     claim_store theirs(place / "claims.db");
     return theirs.claim_for({.pool = "gpu"}, 30s) ? 0 : 1;
   });
-  while (ask_sqlite(place / "claims.db", "SELECT count(*) FROM waiter") != "2\n") {
-  }
+  await_waiters(place / "claims.db", 2);
   held->release();
   CHECK(same_process.get());
   CHECK(other.wait() == 0);
@@ -217,8 +203,7 @@ TEST_CASE("waiters are served in the order in which they came, and a newcomer do
       const std::scoped_lock hold(mutex);
       served.push_back(mine ? i : -1);
     }));
-    while (ask_sqlite(place / "claims.db", "SELECT count(*) FROM waiter") != std::to_string(i + 1) + "\n") {
-    }
+    await_waiters(place / "claims.db", i + 1);
   }
   held->release();
   for (auto& waiter : waiters) waiter.wait();
@@ -233,8 +218,7 @@ TEST_CASE("a free unit is not refused for the sake of a waiter whom it would not
   auto big = store.try_claim({.pool = "gpu", .memory = 80});
   auto waiting =
       std::async(std::launch::async, [&] { return store.claim_for({.pool = "gpu", .memory = 80}, 30s).has_value(); });
-  while (ask_sqlite(place / "claims.db", "SELECT count(*) FROM waiter") != "1\n") {
-  }
+  await_waiters(place / "claims.db", 1);
   CHECK(store.try_claim({.pool = "gpu"}));
   big->release();
   CHECK(waiting.get());

@@ -12,8 +12,10 @@ SOUND = {
     "include/lockkit/lockkit.hpp": "#include <lockkit/error.hpp>\n",
     "src/platform/file.cpp": '#include <unistd.h>\n#include <lockkit/deadline.hpp>\n#include "file.hpp"\n',
     "src/core/error.cpp": '#include <fcntl.h>\n#include "platform/file.hpp"\nint f() {\n  return g.signal(1);  // system(1)\n}\n',
+    "src/claims/sqlite.cpp": "#include <sqlite3.h>\n",
     "examples/one/main.cpp": '#include "catalogue.hpp"\n#include <unistd.h>\n#include <lockkit/error.hpp>\n',
-    "tests/core/error_test.cpp": "class long_one {\n" + "  int x;\n" * 60 + "};\n",
+    "tests/core/error_test.cpp": "class long_one {\n" + "  int x;\n" * 60 + "};\n"
+    "constexpr std::array rows = {\n" + "    row{1},\n" * 60 + "};\n",
 }
 LONG = "int f(int a,\n      int b) {\n  if (a) {\n  }\n" + "  g('{');\n" * 49 + "}\n"
 PLANTED = [
@@ -26,6 +28,7 @@ PLANTED = [
     ("src/core/error.cpp", '#include "fs/guard.hpp"\n', "core may not include fs/guard.hpp of fs"),
     ("src/mirror/key.cpp", '#include "claims/store.hpp"\n', "mirror may not include claims/store.hpp of claims"),
     ("src/core/error.cpp", "#include <sys/file.h>\n", "<sys/file.h> declares system calls"),
+    ("src/core/error.cpp", "#include <sqlite3.h>\n", "<sqlite3.h> declares system calls"),
     ("src/core/error.cpp", "int f() {\n  ::umask(0);\n}\n", "the library never uses ::umask"),
     ("src/core/error.cpp", "std::thread t;\n", "the library never uses std::thread"),
     ("src/core/error.cpp", 'int f() {\n  return system("x");\n}\n', "the library never uses system"),

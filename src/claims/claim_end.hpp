@@ -1,0 +1,41 @@
+#pragma once
+/// Where claims end: the one place, whoever ends them and for whatever reason.
+
+#include <optional>
+#include <string_view>
+
+#include "operations.hpp"
+#include "sqlite.hpp"
+
+namespace lockkit::detail {
+
+enum class claim_end {
+  released,  ///< by its holder
+  died,      ///< its holder is gone
+  expired,   ///< its lease has run out
+  ended,     ///< by somebody else
+};
+
+/// Ends it with its events; its units are free (schema.cpp, rule 1). False: there is no such claim.
+bool end_claim(connection& db, std::string_view key, claim_end how);
+
+/// For its holder. False: there is no such claim, or its lease has run out: then it ends as that.
+bool release_claim(connection& db, std::string_view key, claim_life life);
+
+/// Ends the claims and the waiting of all whose life marks are gone, and all leases that have run out; in one pool, or
+/// everywhere if `pool` is empty. Returns how many claims and waiters that were.
+std::size_t bury_dead(connection& db, std::string_view pool, const death_check& is_dead);
+/// Whether that would find something: read-only.
+[[nodiscard]] bool has_dead(connection& db, std::string_view pool, const death_check& is_dead);
+
+/// The time by which leases are measured. errc::foreign_clock if it was later already: another clock than the one that
+/// the leases of this database were granted by.
+[[nodiscard]] std::int64_t lease_clock(connection& db);
+/// The same, and makes sure that nobody grants by an earlier time.
+[[nodiscard]] std::int64_t advance_lease_clock(connection& db);
+
+/// Lets the lease run anew, never shorter; other lives: looks whether it stands. False: it does not stand any more.
+bool renew_claim(connection& db, std::string_view key);
+[[nodiscard]] bool claim_stands(connection& db, std::string_view key);
+
+}  // namespace lockkit::detail
