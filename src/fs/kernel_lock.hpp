@@ -5,8 +5,7 @@
 ///  1. Mark presence (a read lock on a byte far beyond the file's end) before the last look, so that whoever releases
 ///     after it knows that somebody must be woken. Without waiters a release then costs no wake-up.
 ///  2. Read the word, then try the lock, then sleep on the word as it was read: a release in between changed it, and
-///  the
-///     kernel refuses to sleep.
+///     the kernel refuses to sleep.
 ///  3. Try once more before looking at the deadline: a wake-up taken along by a waiter that gives up would be lost.
 ///  4. Never sleep longer than a slice of the time waited, 5 to 50 ms: a killed holder sends no wake-up. The kernel has
 ///     released its lock, so the next try succeeds.

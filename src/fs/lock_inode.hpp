@@ -2,8 +2,7 @@
 /// Opening the inode that the kernel's lock is taken on: a lock_file's guard, or a file_mutex's file.
 ///
 /// Rules, each with its reason (numbers 1 and 2 of the protocol in lock_file.cpp).
-///  a. An existing file is opened without O_CREAT: with fs.protected_regular, O_CREAT on another user's file in a
-///  sticky
+///  a. An existing file is opened without O_CREAT: with fs.protected_regular, O_CREAT on another user's file in a sticky
 ///     directory is refused even where opening it is allowed.
 ///  b. O_RDWR: NFS needs a writable descriptor for an exclusive lock. O_NOFOLLOW: a symbolic link there is an attack or
 ///     a mistake. O_NONBLOCK: a FIFO must not block.

@@ -7,8 +7,7 @@
 //     kernel releases ours with our death: no PID, no clock. Shared, because seal() moves it to another description.
 //  4. Names are 128 random bits, made with O_EXCL or linkat, new ones on EEXIST.
 //  5. Created with 0666, or with the mode that was asked for: never readable to more than it will be in the end. The
-//  umask
-//     and the default ACL are the kernel's business.
+//     umask and the default ACL are the kernel's business.
 //  6. A failed sync is final. The kernel marks the pages clean, so that a second fsync would succeed without the data.
 //  7. What was counted must be what is there: the size is compared before publishing.
 //  8. A forked child shares the description and the name, and owns neither: it neither publishes nor removes.

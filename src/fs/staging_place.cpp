@@ -4,14 +4,13 @@
 //     leaves an empty file after a power cut, on xfs and btrfs always, on ext4 for new names.
 //  2. A target that is absent: linked straight there, no temporary name ever exists.
 //  3. Otherwise a temporary name, linked to the file when it is locked already, and one rename. The sync comes after
-//  that
-//     link and not before: one sync, of a file that has a name. (Btrfs of old kernels skips files without one, so there
-//     an absent target too goes this way, but for level visible.)
+//     that link and not before: one sync, of a file that has a name. (Btrfs of old kernels skips files without one, so
+//     there an absent target too goes this way, but for level visible.)
 //  4. if_absent is linkat or RENAME_NOREPLACE, nothing else. Looking first and renaming then would replace a file that
 //     came in between; a filesystem that has neither gets an error.
 //  5. Rename of one link of a file onto another is a success that does nothing: the temporary name is removed.
 //  6. An error of link or rename does not prove that nothing happened (a lost reply of a server): the target is
-//  compared.
+//     compared.
 //  7. durable syncs the directory. If that fails, the content is visible all the same, and the error says so.
 //  8. A directory, FIFO, socket or device is never replaced.
 

@@ -2,19 +2,19 @@
 //
 //  1. Only regular files with a name of ours, of the own user (root: of anybody).
 //  2. A writer holds a shared flock on its file until it ends, however it ends. Who gets the exclusive one has the
-//  proof
-//     that there is no writer.
+//     proof that there is no writer.
 //  3. That holds from the first moment for names that were born locked (see temporary_name.hpp). A file made with its
-//  name
-//     is without a lock between open and flock; for it, and on network filesystems, age must speak as well.
-//  4. Age is measured against a file made just now in the same directory: both times come from the filesystem's clock.
+//     name is without a lock between open and flock; for it, and on network filesystems, age must speak as well.
+//  4. Age is measured against a file made just now in the same directory: both times come from the filesystem's clock. A
+//     time set by hand may lie ahead of it; that file is as old as no time at all.
 //  5. Filesystems exist that grant every lock to everybody. A second lock on the same file must fail, or nothing is
-//  removed.
+//     removed.
 //  6. The name is removed while the lock is held, and only if it still is the locked file's.
 
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <boost/filesystem/directory.hpp>
 #include <string>
 #include <vector>
@@ -98,7 +98,7 @@ class sweeper {
 
   bool is_old(const struct stat& file, std::error_code& ec) {
     if (now_ == std::chrono::nanoseconds::zero()) now_ = current_time(ec);
-    return !ec && now_ - modified(file) >= minimum_age_;
+    return !ec && std::max(now_ - modified(file), std::chrono::nanoseconds::zero()) >= minimum_age_;
   }
 
   std::chrono::nanoseconds current_time(std::error_code& ec) const {

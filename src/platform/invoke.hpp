@@ -4,16 +4,19 @@
 #include <cerrno>
 #include <cstddef>
 #include <system_error>
+#include <utility>
 
 #include "fault.hpp"
 
 namespace lockkit::platform {
 
-/// Calls `call()` until it is not interrupted. Returns its result, or -1 with `ec` set. `ec` is cleared on success.
+/// Calls `call()` until it is not interrupted. Returns its result, or -1 with `ec` set. `ec` is cleared on success. A
+/// fault may lower `allowed`, which is for calls that move bytes.
 template <class Call>
-auto invoke(fault::call_name name, std::error_code& ec, Call&& call) noexcept -> decltype(call()) {
+auto invoke(fault::call_name name, std::error_code& ec, Call&& call, std::size_t* allowed = nullptr) noexcept
+    -> decltype(call()) {
   for (;;) {
-    const int injected = fault::before(name);
+    const int injected = fault::before(name, allowed);
     if (injected == 0) {
       const auto result = call();
       if (result >= 0) {
@@ -33,22 +36,8 @@ auto invoke(fault::call_name name, std::error_code& ec, Call&& call) noexcept ->
 template <class Call>
 auto invoke_sized(fault::call_name name, std::size_t size, std::error_code& ec, Call&& call) noexcept
     -> decltype(call(size)) {
-  for (;;) {
-    std::size_t allowed = size;
-    const int injected = fault::before(name, &allowed);
-    if (injected == 0) {
-      const auto result = call(allowed);
-      if (result >= 0) {
-        ec.clear();
-        return result;
-      }
-    } else {
-      errno = injected;
-    }
-    if (errno == EINTR) continue;
-    ec.assign(errno, std::system_category());
-    return -1;
-  }
+  std::size_t allowed = size;
+  return invoke(name, ec, [&] { return call(std::exchange(allowed, size)); }, &allowed);
 }
 
 }  // namespace lockkit::platform

@@ -55,7 +55,9 @@ TEST_CASE("the sweep removes what dead writers left: at once if it was born lock
   CHECK(sweep_staged(place.path()) == 2);
   CHECK(place.names() == std::set<std::string>{young.filename()});
   std::error_code ec;
-  CHECK(sweep_staged(place.path(), std::chrono::seconds(0), ec) == 1);
+  leave_behind(place, name_origin::opened, -std::chrono::hours(1));
+  CHECK(sweep_staged(place.path()) == 0);
+  CHECK(sweep_staged(place.path(), std::chrono::seconds(0), ec) == 2);
   CHECK_FALSE(ec);
   CHECK(place.names().empty());
 }
