@@ -20,7 +20,8 @@ struct table {
   void (*print)(const row_options&);
 };
 constexpr std::array tables = {table{"locks", benchmark::lock_rows}, table{"handoff", benchmark::handoff_rows},
-                               table{"publish", benchmark::publish_rows}, table{"cache", benchmark::cache_rows}};
+                               table{"publish", benchmark::publish_rows}, table{"cache", benchmark::cache_rows},
+                               table{"claims", benchmark::claim_rows}};
 
 struct arguments {
   std::filesystem::path directory;
@@ -71,9 +72,10 @@ void print_tables(const arguments& wanted) {
 int main(int argc, char** argv) try {
   arguments wanted;
   if (!parse(argc, argv, wanted)) {
-    fmt::print(stderr,
-               "usage: lockkit_benchmark --directory DIR [--seconds S_PER_TABLE] [--only locks|handoff|publish|cache] "
-               "[--largest MIB]\n");
+    fmt::print(
+        stderr,
+        "usage: lockkit_benchmark --directory DIR [--seconds S_PER_TABLE] [--only locks|handoff|publish|cache|claims] "
+        "[--largest MIB]\n");
     return 2;
   }
   print_tables(wanted);

@@ -18,5 +18,6 @@ void lock_rows(const row_options& options);
 void handoff_rows(const row_options& options);
 void publish_rows(const row_options& options);
 void cache_rows(const row_options& options);
+void claim_rows(const row_options& options);
 
 }  // namespace benchmark

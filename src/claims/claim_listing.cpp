@@ -106,8 +106,11 @@ WHERE w.pool = ?1 AND w.ticket < ?2)sql");
       }
     }
   }
-  statement lease = db.prepare("SELECT min(until_ms) FROM claim WHERE until_ms IS NOT NULL");
-  if (lease.step() && !lease.is_null(0)) found.earliest_lease = deadline_at(lease.integer(0));
+  statement earliest = db.prepare(R"sql(
+SELECT min(until_ms) FROM (SELECT until_ms FROM claim WHERE until_ms IS NOT NULL
+UNION ALL SELECT until_ms FROM waiter WHERE pool = ?1 AND ticket < ?2 AND until_ms > ?3))sql");
+  earliest.bind(waiting.request.pool, waiting.ticket, monotonic_ms());
+  if (earliest.step() && !earliest.is_null(0)) found.earliest = deadline_at(earliest.integer(0));
   return found;
 }
 

@@ -6,8 +6,8 @@
 ///     and ends the sleep.
 ///  4. The processes that hold what we want, or stand before us, are watched too: a killed one commits nothing. Those that
 ///     can't be watched (another PID namespace; dead, but a child has inherited the mark; a job's) are asked for their
-///     life marks in slices of 50 ms. No sleep is longer than until the first lease runs out, nor than a second: then
-///     the files are looked at.
+///     life marks in slices of 50 ms. No sleep is longer than until the first lease runs out or somebody before us
+///     gives up, nor than a second: then the files are looked at.
 ///  5. Who gives up leaves the queue, and wakes the others: they may have stood behind it. It does not wait long for its
 ///     turn to do so: at its deadline it must return, even if who has the turn is stopped. Its row says since when it
 ///     counts for nothing.
@@ -150,8 +150,7 @@ void claim_wait::sleep() {
   const bool sees_all = processes_.follow(ends.processes) && !ends.has_jobs && !stop_.stop_possible();
   if (is_worth_trying()) return;
   platform::fault::point("claims.sleeping");
-  const deadline slice =
-      earlier(earlier(until_, ends.earliest_lease), deadline::after(sees_all ? long_slice : short_slice));
+  const deadline slice = earlier(earlier(until_, ends.earliest), deadline::after(sees_all ? long_slice : short_slice));
   if (unwatched) {
     watch_.reset();
     sleep_until(earlier(slice, deadline::after(nap)));

@@ -72,7 +72,7 @@ struct holder_process {
 struct silent_ends {
   std::vector<holder_process> processes;  ///< of holders, and of those who are before it
   bool has_jobs = false;                  ///< claims that live with a job, whose processes are not known
-  deadline earliest_lease = deadline::never();
+  deadline earliest = deadline::never();  ///< when a lease runs out, or one before it gives up
 };
 [[nodiscard]] silent_ends list_silent_ends(connection& db, const claim_operation& waiting);
 

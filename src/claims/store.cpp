@@ -6,6 +6,7 @@
 #include <lockkit/backoff.hpp>
 #include <lockkit/error.hpp>
 
+#include "claim_time.hpp"
 #include "platform/fault.hpp"
 #include "platform/filesystem_kind.hpp"
 #include "platform/lock.hpp"
@@ -59,6 +60,7 @@ std::string name_of(const platform::inode_facts& file) {
 }
 
 constexpr std::chrono::seconds opening_patience{60};
+constexpr std::chrono::milliseconds patience_for_turn{20};
 constexpr int pages_before_checkpoint = 1000;
 constexpr int pages_before_truncation = 8000;
 
@@ -206,12 +208,38 @@ void store::checkpoint() noexcept {
   sqlite3_wal_checkpoint_v2(db_.get(), nullptr, mode, nullptr, nullptr);
 }
 
+bool store::take_turn(deadline until) {
+  std::error_code ec;
+  let_the_hurried_go_first(until);
+  bool taken = gate_.try_lock_until(earlier(until, deadline::after(patience_for_turn)), ec);
+  if (!taken && !ec && !until.expired()) {
+    std::error_code unmarked;  // then it waits as before
+    platform::set_presence(live_.get(), unmarked);
+    taken = gate_.try_lock_until(until, ec);
+    platform::clear_presence(live_.get());
+  }
+  require(ec);
+  return taken;
+}
+
+/// Not for longer than they have waited themselves; and if that was in vain (who is in a hurry has been stopped), not
+/// again for some time.
+void store::let_the_hurried_go_first(deadline until) {
+  if (!platform::others_present(live_.get()) || monotonic_ms() - hurry_seen_in_vain_ < 1000) return;
+  const deadline patience = earlier(until, deadline::after(patience_for_turn));
+  while (platform::others_present(live_.get())) {
+    if (patience.expired()) {
+      hurry_seen_in_vain_ = monotonic_ms();
+      return;
+    }
+    sleep_until(deadline::after(std::chrono::microseconds(200)));
+  }
+}
+
 store::transaction::transaction(store& s, deadline until, sync_mode mode)
     : store_(s), turn_(s.gate_, std::defer_lock), use_(s.use_, std::defer_lock) {
   store_.check_process();
-  std::error_code ec;
-  if (!store_.gate_.try_lock_until(until, ec) && !ec) ec = errc::timed_out;
-  require(ec);
+  if (!store_.take_turn(until)) throw sqlite_failure{errc::timed_out};
   turn_ = std::unique_lock(store_.gate_, std::adopt_lock);
   platform::fault::point("claims.turn");
   begin(until, mode);

@@ -4,7 +4,9 @@
 /// Rules, each with its reason.
 ///  1. Writers take turns at the gate (a file_mutex) before BEGIN IMMEDIATE: SQLite's own waiting lets one process go ten
 ///     thousand times while another goes twice. Correctness rests on BEGIN IMMEDIATE alone; the gate is for fairness,
-///     deadlines and checkpoints. The kernel frees it when its holder dies.
+///     deadlines and checkpoints. The kernel frees it when its holder dies. Who has waited for its turn for a while says
+///     so by a mark on `-live`; then nobody goes in without having waited as well. A process that does nothing but write
+///     would otherwise often be back before a sleeper has woken up.
 ///  2. Nobody sleeps with the connection in hand: where a writer that does not know the gate is in the way (the sqlite3
 ///     shell), it is let go between two tries, or another thread's shorter deadline would be broken.
 ///  3. Checkpoints run only behind the gate, and take SQLite's writer lock while they run. SQLite before 3.51.3 can
@@ -88,6 +90,9 @@ class store {
 
  private:
   class transaction;
+  /// Rule 1. False: not before `until`.
+  [[nodiscard]] bool take_turn(deadline until);
+  void let_the_hurried_go_first(deadline until);
   static constexpr std::chrono::seconds reading_patience{5};
   void check_process() const;
   void open_files();
@@ -112,6 +117,7 @@ class store {
   platform::unique_fd live_;
   std::atomic<std::int64_t> owner_{0};
   std::atomic<bool> keeps_mark_{false};
+  std::atomic<std::int64_t> hurry_seen_in_vain_{0};  // monotonic ms
 };
 
 /// Takes its turn, begins, and rolls back unless committed.
