@@ -1,6 +1,7 @@
 /// Waiting for a claim.
 ///
-///  1. Look before taking a turn: a read that finds nothing free costs no writer anything.
+///  1. Look before taking a turn: a read that finds nothing free costs no writer anything. Not where the request before
+///     was granted: where something is free, the look is the waste.
 ///  2. Who must wait queues up in the same transaction in which it was refused: nothing can be freed in between.
 ///  3. The watch on the wake file is set before the look. What is committed after the look is written there after it,
 ///     and ends the sleep.
@@ -101,6 +102,7 @@ claim_result claim_wait::attempt() {
     if (!items) throw;
     result = {.state = grant_state::granted, .items = std::move(*items)};
   }
+  store_.note_luck(result.state == grant_state::granted);
   if (result.state == grant_state::granted) operation_.ticket = 0;
   if (result.buried) store_.wake_others();
   return result;
@@ -123,9 +125,9 @@ bool claim_wait::is_worth_trying() {
 
 std::optional<std::vector<claimed_item>> claim_wait::run() {
   queues_up_ = !is_over();
-  for (;;) {
+  for (bool is_first = true;; is_first = false) {
     const bool must_queue_up = queues_up_ && operation_.ticket == 0;
-    if (must_queue_up || is_worth_trying()) {
+    if (must_queue_up || (is_first && store_.had_luck()) || is_worth_trying()) {
       claim_result result;
       try {
         result = attempt();

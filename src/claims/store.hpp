@@ -76,6 +76,9 @@ class store {
   /// This process's life mark then stays until the process ends, not only while the store is open.
   void keep_life_mark() noexcept { keeps_mark_ = true; }
   [[nodiscard]] bool is_own_process() const noexcept;
+  /// Whether the latest request through this store was granted: then the next one may save itself the look.
+  [[nodiscard]] bool had_luck() const noexcept { return had_luck_; }
+  void note_luck(bool granted) noexcept { had_luck_ = granted; }
   /// errc::database_replaced.
   void check_files() const;
 
@@ -117,6 +120,7 @@ class store {
   platform::unique_fd live_;
   std::atomic<std::int64_t> owner_{0};
   std::atomic<bool> keeps_mark_{false};
+  std::atomic<bool> had_luck_{true};
   std::atomic<std::int64_t> hurry_seen_in_vain_{0};  // monotonic ms
 };
 
