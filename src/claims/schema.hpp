@@ -21,7 +21,7 @@ void check_version(connection& db);
 
 /// Sets and reads back every setting: one that did not take is an error, since a misspelt pragma is silent. With the gate
 /// held, after check_version(): a journal mode stays in somebody else's file.
-void configure(connection& db);
+LOCKKIT_PRIVATE_API void configure(connection& db);
 
 enum class sync_mode {
   normal,  ///< a power cut may take the latest commits back

@@ -15,6 +15,8 @@
 
 #include <lockkit/deadline.hpp>
 
+#include "platform/private_api.hpp"
+
 namespace lockkit::detail {
 
 /// A failed call, as the code that the public functions report.
@@ -29,7 +31,7 @@ struct sqlite_failure {
 [[nodiscard]] std::error_code code_for(int sqlite_result, int system_errno = 0) noexcept;
 
 /// Throws unless a library of this version has what the schema and the statements need.
-void require_version(int sqlite_version_number);
+LOCKKIT_PRIVATE_API void require_version(int sqlite_version_number);
 
 /// A prepared statement while it is used; reset when it goes out of scope, so that it never holds a read lock across a
 /// wait.
@@ -67,7 +69,7 @@ class statement {
   sqlite3_stmt* prepared_;
 };
 
-class connection {
+class LOCKKIT_PRIVATE_API connection {
  public:
   connection() = default;
   /// Opens or makes the file. Throws sqlite_failure, also for a file that can only be read.

@@ -131,27 +131,71 @@ TEST_CASE("claims of an earlier boot end, and tokens go on above everything give
   }
 }
 
-TEST_CASE("killed at any system call of claiming and releasing, nothing stays claimed and tokens grow") {
+namespace {
+
+/// Everything that one life of a claim goes through.
+void live_once(const fs::path& database, claim_life life) {
+  claim_store store(database);
+  auto held = store.try_claim({.pool = "gpu", .life = life, .lease = life == claim_life::lease ? 60s : 0s});
+  held->renew();
+  held->release();
+}
+
+/// After any death: the unit is there, sooner or later, with a greater token.
+void check_after_death(claim_store& store, const fs::path& database, claim_life life, std::uint64_t& last) {
+  if (life == claim_life::lease) ask_sqlite(database, "UPDATE claim SET until_ms = 1");
+  if (life == claim_life::released) {
+    for (const claim_status& left : store.claims()) CHECK(store.end_claim(left.key));
+  }
+  const auto mine = store.try_claim({.pool = "gpu"});
+  REQUIRE(mine);
+  REQUIRE(mine->items()[0].token.value > last);
+  last = mine->items()[0].token.value;
+}
+
+}  // namespace
+
+TEST_CASE("killed at any system call of claiming, renewing and releasing, nothing stays claimed and tokens grow") {
+  for (const claim_life life : {claim_life::process, claim_life::job, claim_life::lease, claim_life::released}) {
+    testing::scratch_directory place(testing::memory_directory());
+    claim_store store(place / "claims.db");
+    store.add({.pool = "gpu", .name = "g0"});
+    std::uint64_t last = 0;
+    const auto points = testing::kill_at_every_call([] {}, [&] { live_once(place / "claims.db", life); },
+                                                    [&](std::size_t point) {
+                                                      INFO("killed before call " << point);
+                                                      check_after_death(store, place / "claims.db", life, last);
+                                                    });
+    CHECK(points > 50);
+    CHECK(ask_sqlite(place / "claims.db", "PRAGMA integrity_check") == "ok\n");
+    CHECK(ask_sqlite(place / "claims.db", "SELECT count(*) FROM claim") == "0\n");
+  }
+}
+
+TEST_CASE("a process killed at any system call of opening a new database leaves one that the next can use") {
+  testing::scratch_directory place(testing::memory_directory());
+  int round = 0;
+  const auto points =
+      testing::kill_at_every_call([] {}, [&] { claim_store store(place / (std::to_string(round) + ".db")); },
+                                  [&](std::size_t point) {
+                                    INFO("killed before call " << point);
+                                    claim_store store(place / (std::to_string(round++) + ".db"));
+                                    CHECK(store.add({.pool = "gpu", .name = "g0"}));
+                                    CHECK(store.try_claim({.pool = "gpu"}));
+                                  });
+  CHECK(points > 50);
+}
+
+TEST_CASE("a PID says nothing about an owner's life") {
   testing::scratch_directory place;
   claim_store store(place / "claims.db");
   store.add({.pool = "gpu", .name = "g0"});
-  std::uint64_t last = 0;
-  const auto body = [&] {
-    claim_store theirs(place / "claims.db");
-    auto held = theirs.try_claim({.pool = "gpu"});
-    held->release();
-  };
-  const auto points = testing::kill_at_every_call([] {}, body,
-                                                  [&](std::size_t point) {
-                                                    INFO("killed before call " << point);
-                                                    const auto mine = store.try_claim({.pool = "gpu"});
-                                                    REQUIRE(mine);
-                                                    REQUIRE(mine->items()[0].token.value > last);
-                                                    last = mine->items()[0].token.value;
-                                                  });
-  CHECK(points > 50);
-  CHECK(ask_sqlite(place / "claims.db", "PRAGMA integrity_check") == "ok\n");
-  CHECK(ask_sqlite(place / "claims.db", "SELECT count(*) FROM claim") == "0\n");
+  holder living(place / "claims.db");
+  ask_sqlite(place / "claims.db", "UPDATE owner SET pid = 2147483646, start_time = 1, boot_id = 'another'");
+  CHECK_FALSE(store.try_claim({.pool = "gpu"}));
+  ask_sqlite(place / "claims.db", "UPDATE owner SET pid = " + std::to_string(::getpid()));
+  living.process().kill();
+  CHECK(store.try_claim({.pool = "gpu"}));
 }
 
 namespace {

@@ -13,6 +13,7 @@ struct state {
   int result = SQLITE_OK;
   bool fired = false;
   std::string what;
+  std::function<void()> on_database_write;
 };
 state current;
 sqlite3_vfs* real = nullptr;
@@ -51,6 +52,7 @@ int read(sqlite3_file* f, void* to, int size, sqlite3_int64 at) {
   return guarded("xRead", f, [&](auto* i, auto* m) { return m->xRead(i, to, size, at); });
 }
 int write(sqlite3_file* f, const void* from, int size, sqlite3_int64 at) {
+  if (current.on_database_write && reinterpret_cast<shim_file*>(f)->kind[0] == 'd') current.on_database_write();
   return guarded("xWrite", f, [&](auto* i, auto* m) { return m->xWrite(i, from, size, at); });
 }
 int truncate(sqlite3_file* f, sqlite3_int64 size) {
@@ -151,6 +153,10 @@ bool faulty_vfs::fired() const {
 
 std::string faulty_vfs::what() const {
   return current.what;
+}
+
+void faulty_vfs::on_database_write(std::function<void()> look) {
+  current.on_database_write = std::move(look);
 }
 
 }  // namespace testing

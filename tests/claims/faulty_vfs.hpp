@@ -2,6 +2,7 @@
 /// SQLite's own files behind a layer that can fail: the N-th operation on any of them.
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 namespace testing {
@@ -20,6 +21,8 @@ class faulty_vfs {
   bool fired() const;
   /// The name of the operation that failed.
   std::string what() const;
+  /// Called before each write to the database's own file: checkpoints make those, once it has a log.
+  void on_database_write(std::function<void()> look);
 };
 
 }  // namespace testing
