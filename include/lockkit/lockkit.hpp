@@ -12,4 +12,5 @@
 #include <lockkit/mirror_cache.hpp>
 #include <lockkit/owner.hpp>
 #include <lockkit/retry.hpp>
+#include <lockkit/settle.hpp>
 #include <lockkit/staged_file.hpp>

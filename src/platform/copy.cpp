@@ -7,6 +7,7 @@
 
 #include "file.hpp"
 #include "invoke.hpp"
+#include "lease_probe.hpp"
 
 namespace lockkit::platform {
 namespace {
@@ -81,14 +82,8 @@ std::uint64_t copy_file(int from, int to, std::error_code& ec) {
 }
 
 bool is_sealed(int fd, std::error_code& ec) noexcept {
-  invoke("fcntl", ec, [&] { return ::fcntl(fd, F_SETLEASE, F_RDLCK); });
-  if (ec == std::errc::resource_unavailable_try_again) {
-    ec.clear();
-    return false;
-  }
-  if (ec) return false;
-  invoke("fcntl", ec, [&] { return ::fcntl(fd, F_SETLEASE, F_UNLCK); });
-  return !ec;
+  const lease_probe probe;
+  return probe.ask(fd, ec) == writers::none;
 }
 
 }  // namespace lockkit::platform
