@@ -65,7 +65,7 @@ enum class claim_life {
 
 /// What is wanted.
 struct claim_request {
-  std::string pool;
+  std::string pool{};
   std::uint32_t count = 1;   ///< different resources, one unit of each; all or nothing
   std::uint64_t memory = 0;  ///< each has at least so much; the smallest that fits is preferred
   std::string group{};       ///< only from this one; empty: any

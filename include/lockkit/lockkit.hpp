@@ -14,3 +14,4 @@
 #include <lockkit/retry.hpp>
 #include <lockkit/settle.hpp>
 #include <lockkit/staged_file.hpp>
+#include <lockkit/task_queue.hpp>

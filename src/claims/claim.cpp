@@ -12,12 +12,11 @@ namespace lockkit::inline v0 {
 using detail::connection;
 using detail::guarded;
 
-void claim::impl::release(std::error_code& ec) {
+void claim::impl::release(std::error_code& ec, detail::claim_farewell how) {
   const bool was_ours = !is_over && guarded(ec, [&] {
     bool ended = false;
     try {
-      ended = store->write(deadline::after(detail::turn_patience),
-                           [&](connection& db) { return detail::release_claim(db, key, life); });
+      ended = store->write(deadline::after(detail::turn_patience), [&](connection& db) { return how(db, key, life); });
     } catch (const detail::sqlite_failure& failure) {
       const auto stands = [&](connection& db) { return detail::find_items(db, key).has_value(); };
       if (!failure.is_in_doubt || store->read(stands)) throw;  // may be tried again
@@ -34,9 +33,9 @@ void claim::impl::release(std::error_code& ec) {
 void claim::impl::let_go() noexcept {
   if (is_over || !store->is_own_process()) return;
   std::error_code ec;
-  release(ec);
+  release(ec, &detail::drop_claim);
   if (is_over) return;
-  store->at_next_write([name = std::move(key), how = life](connection& db) { detail::release_claim(db, name, how); });
+  store->at_next_write([name = std::move(key), how = life](connection& db) { detail::drop_claim(db, name, how); });
 }
 
 claim::claim(std::unique_ptr<impl> state) noexcept : impl_(std::move(state)) {}
@@ -106,7 +105,7 @@ void claim::detach() noexcept {
 }
 
 void claim::release(std::error_code& ec) {
-  impl_->release(ec);
+  impl_->release(ec, &detail::release_claim);
 }
 
 void claim::release() {

@@ -6,7 +6,8 @@
 ///  3. A lease is ended by whoever needs its resource, not by a clock somewhere: until then a late holder's work is still
 ///     protected, although renew() and verify() tell it that it is late.
 ///  4. Claims of process and job end with their owner's life mark, leases with their time, and the rest with a release
-///     (claim_life). A dead owner's leases run on.
+///     (claim_life). A dead owner's leases run on. A task's claim that only a release ends, however, ends with its
+///     holder unless the task may go on elsewhere: nobody would ever release it.
 #include "claim_end.hpp"
 
 #include <algorithm>
@@ -15,6 +16,7 @@
 #include <lockkit/error.hpp>
 
 #include "claim_time.hpp"
+#include "task_operations.hpp"
 
 namespace lockkit::detail {
 namespace {
@@ -33,11 +35,16 @@ std::string_view name_of(claim_end how) noexcept {
   return "ended";
 }
 
+// A claim that only a release ends has a holder as long as its task's attempt was not reported (task_claims.cpp).
+#define LOCKKIT_HAS_HOLDER                                                                   \
+  " (life <= 1 OR (life = 3 AND EXISTS (SELECT 1 FROM task WHERE claim_key = claim.key AND " \
+  "state IN (1, 2, 3, 7) AND state <> 7))) "
+
 /// Owners whose life marks decide about something.
 std::vector<std::int64_t> marked_owners(connection& db, std::string_view pool) {
-  constexpr const char* everywhere = "SELECT owner_id FROM claim WHERE life <= 1 UNION SELECT owner_id FROM waiter";
-  constexpr const char* in_pool = R"sql(
-SELECT owner_id FROM claim WHERE life <= 1 AND id IN
+  constexpr const char* everywhere =
+      "SELECT owner_id FROM claim WHERE" LOCKKIT_HAS_HOLDER "UNION SELECT owner_id FROM waiter";
+  constexpr const char* in_pool = "SELECT owner_id FROM claim WHERE" LOCKKIT_HAS_HOLDER R"sql(AND id IN
   (SELECT claim_id FROM claim_item WHERE resource_id IN (SELECT id FROM resource WHERE pool = ?1))
 UNION SELECT owner_id FROM waiter WHERE pool = ?1)sql";
   statement query = db.prepare(pool.empty() ? everywhere : in_pool);
@@ -50,13 +57,18 @@ UNION SELECT owner_id FROM waiter WHERE pool = ?1)sql";
 std::size_t bury(connection& db, std::int64_t owner_id) {
   std::vector<std::string> keys;
   {
-    statement query = db.prepare("SELECT key FROM claim WHERE owner_id = ? AND life <= 1");
+    statement query = db.prepare("SELECT key FROM claim WHERE owner_id = ? AND" LOCKKIT_HAS_HOLDER);
     query.bind(owner_id);
     while (query.step()) keys.push_back(query.text(0));
   }
-  for (const std::string& key : keys) end_claim(db, key, claim_end::died);
+  for (const std::string& key : keys) lose_holder(db, key);
   const int waiters = db.prepare("DELETE FROM waiter WHERE owner_id = ?").bind(owner_id).run();
   return keys.size() + static_cast<std::size_t>(waiters);
+}
+
+bool is_lasting(connection& db, std::string_view key) {
+  statement query = db.prepare("SELECT 1 FROM claim WHERE key = ? AND life = 3");
+  return query.bind(key).step();
 }
 
 std::vector<std::string> expired_leases(connection& db) {
@@ -73,6 +85,7 @@ std::vector<std::string> expired_leases(connection& db) {
 }  // namespace
 
 bool end_claim(connection& db, std::string_view key, claim_end how) {
+  give_back_task(db, key);
   db.prepare(R"sql(
 INSERT INTO event(at_ms, kind, pool, name, claim_key, token, pid)
 SELECT ?2, ?3, r.pool, r.name, c.key, i.token, o.pid
@@ -84,9 +97,23 @@ WHERE c.key = ?1)sql")
   return db.prepare("DELETE FROM claim WHERE key = ?").bind(key).run() > 0;
 }
 
+void lose_holder(connection& db, std::string_view key) {
+  if (is_lasting(db, key) && has_task_outside(db, key)) {
+    give_back_task(db, key);
+  } else {
+    end_claim(db, key, claim_end::died);
+  }
+}
+
 bool release_claim(connection& db, std::string_view key, claim_life life) {
   const bool is_late = life == claim_life::lease && !claim_stands(db, key);
   return end_claim(db, key, is_late ? claim_end::expired : claim_end::released) && !is_late;
+}
+
+bool drop_claim(connection& db, std::string_view key, claim_life life) {
+  if (life != claim_life::released || !has_task_outside(db, key)) return release_claim(db, key, life);
+  give_back_task(db, key);
+  return true;
 }
 
 std::size_t bury_dead(connection& db, std::string_view pool, const death_check& is_dead) {

@@ -19,8 +19,16 @@ enum class claim_end {
 /// Ends it with its events; its units are free (schema.cpp, rule 1). False: there is no such claim.
 bool end_claim(connection& db, std::string_view key, claim_end how);
 
+/// Where the holder of such a claim is gone: it ends, or stands for work that may go on elsewhere, which is unknown then.
+void lose_holder(connection& db, std::string_view key);
+
 /// For its holder. False: there is no such claim, or its lease has run out: then it ends as that.
 bool release_claim(connection& db, std::string_view key, claim_life life);
+
+/// For a holder that goes without a word: the same, but a claim that only a release ends stays while its task may go on
+/// elsewhere.
+bool drop_claim(connection& db, std::string_view key, claim_life life);
+using claim_farewell = bool (*)(connection& db, std::string_view key, claim_life life);
 
 /// Ends the claims and the waiting of all whose life marks are gone, and all leases that have run out; in one pool, or
 /// everywhere if `pool` is empty. Returns how many claims and waiters that were.

@@ -6,6 +6,7 @@
 #include <lockkit/claim_store.hpp>
 #include <lockkit/error.hpp>
 
+#include "claim_end.hpp"
 #include "store.hpp"
 
 namespace lockkit::inline v0 {
@@ -18,11 +19,11 @@ struct claim::impl {
   std::shared_ptr<detail::store> store;
   std::string key;
   claim_life life = claim_life::process;
-  std::vector<claimed_item> items;
-  platform::unique_fd mark;  ///< of claim_life::job
-  bool is_over = false;      ///< released, or somebody else's to release
+  std::vector<claimed_item> items{};
+  platform::unique_fd mark{};  ///< of claim_life::job
+  bool is_over = false;        ///< released, or somebody else's to release
 
-  void release(std::error_code& ec);
+  void release(std::error_code& ec, detail::claim_farewell how);
   void let_go() noexcept;
 };
 

@@ -16,53 +16,20 @@
 ///     ends with this store's next change, or with the process.
 #include "claim_wait.hpp"
 
-#include <algorithm>
-
-#include <lockkit/backoff.hpp>
 #include <lockkit/error.hpp>
 
 #include "claim_end.hpp"
 #include "platform/fault.hpp"
-#include "platform/process.hpp"
 
 namespace lockkit::detail {
 namespace {
 
-constexpr std::chrono::milliseconds short_slice{50};
-constexpr std::chrono::milliseconds long_slice{1000};
-constexpr std::chrono::milliseconds nap{5};
 constexpr std::chrono::seconds try_patience{60};
 constexpr std::chrono::milliseconds leaving_patience{50};
 
-/// Empty if it can't be watched: then somebody must ask for its life mark.
-platform::unique_fd watch_process(const holder_process& process) {
-  std::error_code ec;
-  if (process.pid_namespace != current_process().pid_namespace) return {};
-  platform::unique_fd fd = platform::open_process(process.pid, ec);
-  if (ec || platform::status(fd.get(), ec).st_ino != process.pidfd_inode || ec) return {};
-  return platform::has_ended(fd.get()) ? platform::unique_fd() : std::move(fd);
-}
-
 }  // namespace
 
-bool process_watch::follow(const std::vector<holder_process>& processes) {
-  if (processes == followed_ && std::ranges::none_of(descriptors_, &platform::has_ended)) return sees_all_;
-  owned_.clear();
-  descriptors_.clear();
-  followed_ = processes;
-  sees_all_ = true;
-  for (const holder_process& process : processes) {
-    platform::unique_fd fd = descriptors_.size() < 63 ? watch_process(process) : platform::unique_fd();
-    sees_all_ = sees_all_ && fd;
-    if (!fd) continue;
-    descriptors_.push_back(fd.get());
-    owned_.push_back(std::move(fd));
-  }
-  return sees_all_;
-}
-
 claim_wait::~claim_wait() {
-  if (watch_) store_.give_back(std::move(watch_));
   if (operation_.ticket == 0) return;
   const auto leave = [ticket = operation_.ticket](connection& db) {
     remove_waiter(db, ticket);
@@ -144,21 +111,11 @@ std::optional<std::vector<claimed_item>> claim_wait::run() {
 }
 
 void claim_wait::sleep() {
-  store_.check_files();
-  std::error_code unwatched;
-  if (!watch_) watch_ = store_.borrow_watch(unwatched);
-  if (!unwatched) watch_->drain();
-  const silent_ends ends = store_.read([&](connection& db) { return list_silent_ends(db, operation_); });
-  const bool sees_all = processes_.follow(ends.processes) && !ends.has_jobs && !stop_.stop_possible();
+  watch_.prepare();
+  watch_.follow(store_.read([&](connection& db) { return list_silent_ends(db, operation_); }));
   if (is_worth_trying()) return;
   platform::fault::point("claims.sleeping");
-  const deadline slice = earlier(earlier(until_, ends.earliest), deadline::after(sees_all ? long_slice : short_slice));
-  if (unwatched) {
-    watch_.reset();
-    sleep_until(earlier(slice, deadline::after(nap)));
-  } else {
-    watch_->wait(slice, processes_.descriptors());
-  }
+  watch_.sleep(until_, stop_);
 }
 
 }  // namespace lockkit::detail

@@ -4,27 +4,14 @@
 #include <stop_token>
 
 #include "store.hpp"
+#include "store_watch.hpp"
 
 namespace lockkit::detail {
-
-/// Descriptors that tell of the ends of processes, kept over the sleeps of one wait.
-class process_watch {
- public:
-  /// From now on watches these. False: not all of them can be seen.
-  bool follow(const std::vector<holder_process>& processes);
-  [[nodiscard]] const std::vector<int>& descriptors() const noexcept { return descriptors_; }
-
- private:
-  std::vector<holder_process> followed_;
-  std::vector<platform::unique_fd> owned_;
-  std::vector<int> descriptors_;
-  bool sees_all_ = true;
-};
 
 class claim_wait {
  public:
   claim_wait(store& s, claim_operation operation, deadline until, std::stop_token stop)
-      : store_(s), operation_(std::move(operation)), until_(until), stop_(std::move(stop)) {}
+      : store_(s), operation_(std::move(operation)), until_(until), stop_(std::move(stop)), watch_(s) {}
   ~claim_wait();
 
   /// What was granted; nullopt: not before the deadline or the stop. Throws sqlite_failure.
@@ -47,8 +34,7 @@ class claim_wait {
   deadline until_;
   std::stop_token stop_;
   bool queues_up_ = false;
-  std::unique_ptr<platform::path_watch> watch_;
-  process_watch processes_;
+  store_watch watch_;
 };
 
 }  // namespace lockkit::detail

@@ -18,9 +18,9 @@ namespace lockkit::detail {
 using death_check = std::function<bool(std::int64_t owner_id)>;
 
 struct claim_operation {
-  claim_request request;      ///< count 0: a claim without items, for a task that needs none
+  claim_request request;
   std::int64_t owner_id = 0;  ///< whose life mark the claim lives with
-  std::string key;          ///< made by the requester before the first try: after a doubt it is looked up, not repeated
+  std::string key{};        ///< made by the requester before the first try: after a doubt it is looked up, not repeated
   std::int64_t ticket = 0;  ///< of a waiter, whose turn comes before later tickets and newcomers; 0: a newcomer
 };
 

@@ -90,14 +90,14 @@ std::vector<resource_status> list_resources(connection& db, std::string_view poo
 
 std::vector<claim_event> list_events(connection& db, std::uint64_t after, std::size_t limit) {
   statement query = db.prepare(
-      "SELECT id, at_ms, kind, pool, name, claim_key, token, pid FROM event WHERE id > ? ORDER BY id LIMIT ?");
+      "SELECT id, at_ms, kind, pool, name, claim_key, token, pid, task_id FROM event WHERE id > ? ORDER BY id LIMIT ?");
   query.bind(static_cast<std::int64_t>(after), static_cast<std::int64_t>(std::min(limit, std::size_t{1'000'000})));
   std::vector<claim_event> found;
   while (query.step()) {
     found.push_back({static_cast<std::uint64_t>(query.integer(0)), at_wall(query.integer(1)), query.text(2),
                      query.text(3), query.text(4), query.text(5),
                      fencing_token{static_cast<std::uint64_t>(query.integer(6))},
-                     static_cast<std::int32_t>(query.integer(7))});
+                     static_cast<std::int32_t>(query.integer(7)), static_cast<std::uint64_t>(query.integer(8))});
   }
   return found;
 }

@@ -26,6 +26,7 @@
 #include <lockkit/owner.hpp>
 
 #include "claim_end.hpp"
+#include "task_operations.hpp"
 
 namespace lockkit::detail {
 namespace {
@@ -82,9 +83,10 @@ CREATE TABLE task(
   submitted_ms INTEGER NOT NULL, ended_ms INTEGER,
   pool TEXT NOT NULL, count INTEGER NOT NULL, memory INTEGER NOT NULL, grp TEXT NOT NULL, one_group INTEGER NOT NULL,
   attributes TEXT NOT NULL, life INTEGER NOT NULL, lease_ms INTEGER NOT NULL, UNIQUE(queue, key)) STRICT;
-CREATE INDEX task_ready ON task(queue, priority DESC, id) WHERE state = 0 AND blockers = 0;
+CREATE INDEX task_ready ON task(queue, priority DESC, id, due_ms) WHERE state = 0 AND blockers = 0;
+CREATE INDEX task_due ON task(queue, due_ms) WHERE state = 0 AND blockers = 0;
 CREATE INDEX task_state ON task(queue, state, id);
-CREATE INDEX task_claim ON task(claim_key) WHERE state IN (1, 2, 3);
+CREATE INDEX task_claim ON task(claim_key) WHERE state IN (1, 2, 3, 7);
 CREATE TABLE task_dependency(
   task_id INTEGER NOT NULL REFERENCES task(id) ON DELETE CASCADE, on_id INTEGER NOT NULL,
   PRIMARY KEY(task_id, on_id)) STRICT, WITHOUT ROWID;
@@ -145,6 +147,9 @@ std::vector<std::string> keys(statement& query) {
 void end_all_claims(connection& db) {
   statement query = db.prepare("SELECT key FROM claim WHERE life <> 3");
   for (const std::string& key : keys(query)) end_claim(db, key, claim_end::died);
+  statement tasks = db.prepare("SELECT claim_key FROM task WHERE state IN (1, 2, 3)");
+  for (const std::string& key : keys(tasks)) lose_holder(db, key);
+  begin_task_epoch(db);
   db.prepare("UPDATE meta SET value = 0 WHERE name = 'clock_ms'").run();
 }
 

@@ -28,11 +28,11 @@ path_watch::path_watch(const char* path, std::error_code& ec, watched what) noex
   invoke("inotify_add_watch", ec, [&] { return ::inotify_add_watch(fd_.get(), path, events_of(what)); });
 }
 
-void path_watch::wait(deadline until) noexcept {
-  wait(until, {});
+bool path_watch::wait(deadline until) noexcept {
+  return wait(until, {});
 }
 
-void path_watch::wait(deadline until, std::span<const int> also) noexcept {
+bool path_watch::wait(deadline until, std::span<const int> also) noexcept {
   using namespace std::chrono;
   const nanoseconds left = std::min<nanoseconds>(until.remaining(), hours(1));
   const timespec time = {static_cast<std::time_t>(left / seconds(1)), static_cast<long>((left % seconds(1)).count())};
@@ -40,7 +40,9 @@ void path_watch::wait(deadline until, std::span<const int> also) noexcept {
   waited[0] = {fd_.get(), POLLIN, 0};
   std::size_t count = 1;
   for (const int fd : also.first(std::min(also.size(), most_descriptors - 1))) waited[count++] = {fd, POLLIN, 0};
-  if (::ppoll(waited.data(), count, &time, nullptr) > 0) drain();
+  if (::ppoll(waited.data(), count, &time, nullptr) <= 0) return false;
+  drain();
+  return true;
 }
 
 void path_watch::drain() noexcept {

@@ -20,10 +20,10 @@ class LOCKKIT_PRIVATE_API path_watch {
  public:
   /// On error, EMFILE or ENOENT among them, the caller naps instead.
   path_watch(const char* path, std::error_code& ec, watched what = watched::name) noexcept;
-  /// Sleeps until an event or `until`; events are swallowed. May return early.
-  void wait(deadline until) noexcept;
+  /// Sleeps until an event or `until`; events are swallowed. May return early. Whether there was one.
+  bool wait(deadline until) noexcept;
   /// The same, and until one of `also` can be read (a pidfd can when its process has ended). At most 63.
-  void wait(deadline until, std::span<const int> also) noexcept;
+  bool wait(deadline until, std::span<const int> also) noexcept;
   /// Swallows the events that have come.
   void drain() noexcept;
 
