@@ -44,7 +44,7 @@ struct resource {
 
 enum class resource_state {
   up,       ///< can be claimed
-  drained,  ///< claims stay, new ones are not granted
+  drained,  ///< claims stay, new ones are not granted; who waits for it goes on waiting
   retired,  ///< as drained, for good; kept for the history and so that its tokens never restart
 };
 
@@ -175,8 +175,8 @@ class LOCKKIT_API claim_store {
   /// All, or those of one pool; retired ones only on request.
   [[nodiscard]] std::vector<resource_status> list(std::string_view pool = {}, bool retired = false) const;
 
-  /// nullopt: not enough free units that match. A request that no resources could ever meet, free or not, is
-  /// errc::no_such_resource.
+  /// nullopt: not enough free units that match. A request that could not be met if all resources were free, drained
+  /// ones too, is errc::no_such_resource.
   [[nodiscard]] std::optional<claim> try_claim(const claim_request& request);
   [[nodiscard]] std::optional<claim> try_claim(const claim_request& request, std::error_code& ec);
   /// Waits in the order of arrival among those who want the same pool.

@@ -7,7 +7,7 @@
 ///     not help.
 ///  3. An earlier waiter who wants several and can't have all of them yet reserves what it could use only after it has
 ///     waited for a while (patience). Until then smaller requests may pass; then they may not, or it would never have
-///     all at once.
+///     all at once. While so much is drained that it can't have all, it reserves nothing.
 ///  4. Who wants several of one group sets them aside in the group that has most of them free, of those that are large
 ///     enough: in all groups at once it would take more than it can use.
 #include "claim_choice.hpp"
@@ -27,21 +27,24 @@ namespace {
 constexpr const char* find_free =  // by the index resource_free, however many are taken
     "SELECT id, name, grp, capacity - used FROM resource WHERE pool = ?1 AND state = 0 AND used < "
     "capacity" LOCKKIT_MATCHING "ORDER BY memory, last_used, id LIMIT ?5";
-constexpr const char* find_all =
+constexpr const char* find_up =
     "SELECT id, name, grp, capacity FROM resource WHERE pool = ?1 AND state = 0 AND capacity > 0" LOCKKIT_MATCHING
+    "LIMIT ?5";
+constexpr const char* find_known =
+    "SELECT id, name, grp, capacity FROM resource WHERE pool = ?1 AND state <> 2 AND capacity > 0" LOCKKIT_MATCHING
     "LIMIT ?5";
 constexpr const char* find_members =
     "SELECT id, grp, state = 0, used >= capacity FROM resource WHERE pool = ?1 AND state <> 2 AND capacity > "
     "0" LOCKKIT_MATCHING "LIMIT ?5";
 #undef LOCKKIT_MATCHING
 
-enum class look_at { free_ones, all };
+enum class look_at { free_ones, up, known };
 constexpr std::int64_t no_limit = -1;
 
 using candidates = std::vector<candidate>;
 
 candidates matching(connection& db, const claim_request& request, look_at which, std::int64_t limit = no_limit) {
-  statement query = db.prepare(which == look_at::free_ones ? find_free : find_all);
+  statement query = db.prepare(which == look_at::free_ones ? find_free : which == look_at::up ? find_up : find_known);
   query.bind(request.pool, static_cast<std::int64_t>(request.memory), request.group, request.match, limit);
   candidates found;
   while (query.step()) found.push_back({query.integer(0), query.text(1), query.text(2), query.integer(3)});
@@ -76,7 +79,7 @@ candidates choose(candidates found, const claim_request& request) {
 /// Rule 4.
 candidates choose_part(connection& db, candidates found, const claim_request& request) {
   if (!request.one_group) return choose(std::move(found), request);
-  const candidates all = matching(db, request, look_at::all);
+  const candidates all = matching(db, request, look_at::up);
   std::erase_if(found, [&](const candidate& each) { return size_of_group(all, each.group) < request.count; });
   const auto best =
       std::ranges::max_element(found, {}, [&](const candidate& each) { return size_of_group(found, each.group); });
@@ -127,7 +130,8 @@ void reserve_for(connection& db, const std::vector<waiting>& before, kept_units&
     candidates found = matching(db, earlier.request, look_at::free_ones);
     leave_out(found, kept);
     const prospect theirs = choose_of(db, std::move(found), earlier.request);
-    if (theirs.is_complete || is_patient_no_more(earlier.since_ms)) keep(kept, theirs.chosen);
+    const bool sets_aside = is_patient_no_more(earlier.since_ms) && could_be_met_now(db, earlier.request);
+    if (theirs.is_complete || sets_aside) keep(kept, theirs.chosen);
   }
 }
 
@@ -145,7 +149,11 @@ prospect look_for(connection& db, const claim_operation& operation, const kept_u
 }
 
 bool could_ever_be_met(connection& db, const claim_request& request) {
-  return choose(matching(db, request, look_at::all), request).size() == request.count;
+  return choose(matching(db, request, look_at::known), request).size() == request.count;
+}
+
+bool could_be_met_now(connection& db, const claim_request& request) {
+  return choose(matching(db, request, look_at::up), request).size() == request.count;
 }
 
 std::vector<pool_member> members_that_match(connection& db, const claim_request& request) {

@@ -27,8 +27,10 @@ struct prospect {
 /// With regard to those who wait for claims before it, and to what is kept.
 [[nodiscard]] prospect look_for(connection& db, const claim_operation& operation, const kept_units& kept = {});
 
-/// Whether all that are up, were they free, would do.
+/// Whether all that are not retired, were they up and free, would do.
 [[nodiscard]] bool could_ever_be_met(connection& db, const claim_request& request);
+/// Whether all that are up, were they free, would do.
+[[nodiscard]] bool could_be_met_now(connection& db, const claim_request& request);
 
 /// A resource that would do, whether it is free or not; retired ones are none.
 struct pool_member {

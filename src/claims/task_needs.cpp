@@ -32,7 +32,7 @@ prospect needs_ahead::next(const claim_request& needs, std::int64_t ready_since_
   prospect found = look_for(db_, {.request = needs}, kept_);
   if (found.is_complete) return found;
   if (!in_vain) in_vain_.push_back(needs);
-  if (!patient_no_more || !could_ever_be_met(db_, needs)) return {};
+  if (!patient_no_more || !could_be_met_now(db_, needs)) return {};
   keep(kept_, found.chosen);
   return found;
 }

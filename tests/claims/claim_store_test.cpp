@@ -133,7 +133,10 @@ TEST_CASE("drained and retired resources keep their claims and get no new ones")
   held->release();
   std::error_code ec;
   CHECK_FALSE(store.try_claim({.pool = "gpu"}, ec));
+  CHECK_FALSE(ec);  // it may be restored: who waits, waits on
   store.set_state("gpu", "g0", resource_state::retired);
+  CHECK_FALSE(store.try_claim({.pool = "gpu"}, ec));
+  CHECK(ec == errc::no_such_resource);
   CHECK(store.list().empty());
   CHECK(store.list("gpu", true).size() == 1);
   CHECK(store.add({.pool = "gpu", .name = "g0"}));

@@ -11,13 +11,13 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <optional>
 #include <thread>
 
 #include <lockkit/file_mutex.hpp>
 #include <lockkit/lock_file.hpp>
 
 #include "support/catch.hpp"
+#include "support/fake_clock.hpp"
 #include "support/process.hpp"
 #include "support/scratch.hpp"
 
@@ -27,35 +27,6 @@ namespace fs = std::filesystem;
 using steady = std::chrono::steady_clock;
 
 namespace {
-
-std::optional<fs::path> find_faketime() {
-  for (const auto& folder : fs::directory_iterator("/usr/lib")) {
-    const fs::path library = folder.path() / "faketime" / "libfaketime.so.1";
-    std::error_code ignored;
-    if (fs::exists(library, ignored)) return library;
-  }
-  return std::nullopt;
-}
-
-/// A wall clock for one process, so many seconds beside the true one.
-class fake_clock {
- public:
-  explicit fake_clock(fs::path library) : library_(std::move(library)) { step("+0s"); }
-  void step(const std::string& offset) const {
-    write_file(place_ / "next", offset + "\n");
-    fs::rename(place_ / "next", place_ / "offset");
-  }
-  void wear() const {
-    ::setenv("LD_PRELOAD", library_.c_str(), 1);
-    ::setenv("FAKETIME_TIMESTAMP_FILE", (place_ / "offset").c_str(), 1);
-    ::setenv("FAKETIME_NO_CACHE", "1", 1);
-    ::setenv("FAKETIME_DONT_FAKE_MONOTONIC", "1", 1);
-  }
-
- private:
-  scratch_directory place_;
-  fs::path library_;
-};
 
 /// The helper, from its start to its answer.
 class timed_wait {

@@ -96,6 +96,7 @@ child_process::~child_process() {
 }
 
 void child_process::signal(int number) const {
+  if (pid_ <= 0) throw std::logic_error("the child was waited for already");  // -1 would mean everybody
   ::kill(pid_, number);
 }
 
