@@ -13,7 +13,7 @@
 #include <optional>
 #include <vector>
 
-#include "scenario/shared_memory.hpp"
+#include "support/shared_memory.hpp"
 #include "support/process.hpp"
 
 namespace testing {
