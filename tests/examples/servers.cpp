@@ -1,39 +1,17 @@
 #include "examples/servers.hpp"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <netinet/in.h>
-#include <signal.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <atomic>
-#include <chrono>
-#include <cstdlib>
 #include <sstream>
 #include <stdexcept>
-#include <thread>
 
 namespace testing {
 namespace {
 
 namespace fs = std::filesystem;
-
-[[noreturn]] void execute(const std::vector<std::string>& arguments) {
-  std::vector<char*> pointers;
-  for (const std::string& each : arguments) pointers.push_back(const_cast<char*>(each.c_str()));
-  pointers.push_back(nullptr);
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // nothing outlives a test that is killed
-  for (const char* proxy : {"http_proxy", "https_proxy", "all_proxy", "ALL_PROXY", "HTTPS_PROXY"}) ::unsetenv(proxy);
-  ::execvp(pointers[0], pointers.data());
-  throw std::runtime_error("cannot run " + arguments[0]);
-}
-
-void redirect(int descriptor, const fs::path& file) {
-  const int opened = ::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (opened < 0 || ::dup2(opened, descriptor) < 0) throw std::runtime_error("cannot redirect to " + file.string());
-}
 
 sockaddr_in loopback(unsigned port) {
   sockaddr_in address = {};
@@ -50,16 +28,6 @@ bool answers(unsigned port) {
   const bool connected = ::connect(connection, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
   ::close(connection);
   return connected;
-}
-
-/// Checks every 10 ms, for 20 s at the most.
-template <class Condition>
-bool eventually(Condition condition) {
-  for (int n = 0; n < 2000; ++n) {
-    if (condition()) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
-  return false;
 }
 
 /// With the master's work in the same process, so that a kill leaves nobody behind.
@@ -142,28 +110,12 @@ std::size_t nginx_server::requests(const std::string& path) const {
   return count;
 }
 
-running_tool::running_tool(const scratch_directory& where, const std::vector<std::string>& arguments) {
-  static std::atomic<int> number = 0;
-  const std::string name = "output-" + std::to_string(++number);
-  out_ = where / (name + ".out");
-  err_ = where / (name + ".err");
-  std::vector<std::string> command = {DATASET_CACHE_PROGRAM, "--cache", (where / "cache").string()};
-  command.insert(command.end(), arguments.begin(), arguments.end());
-  process_ = std::make_unique<child_process>([&]() -> int {
-    redirect(STDOUT_FILENO, out_);
-    redirect(STDERR_FILENO, err_);
-    execute(command);
-  });
-}
-
-bool running_tool::says(const std::string& text) const {
-  return eventually([&] { return read_file(err_).find(text) != std::string::npos; });
-}
-
-tool_result running_tool::wait() {
-  const int status = process_->wait();
-  return {status, read_file(out_), read_file(err_)};
-}
+running_tool::running_tool(const scratch_directory& where, const std::vector<std::string>& arguments)
+    : running_program(where, [&] {
+        std::vector<std::string> command = {DATASET_CACHE_PROGRAM, "--cache", (where / "cache").string()};
+        command.insert(command.end(), arguments.begin(), arguments.end());
+        return command;
+      }()) {}
 
 tool_result run_tool(const scratch_directory& where, const std::vector<std::string>& arguments) {
   return running_tool(where, arguments).wait();

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "examples/running_program.hpp"
 #include "support/process.hpp"
 #include "support/scratch.hpp"
 
@@ -64,25 +65,10 @@ class nginx_server {
   std::string base_;
 };
 
-struct tool_result {
-  int status = 0;
-  std::string out;
-  std::string err;
-};
-
-/// dataset_cache, running. Its output goes into files of `where`.
-class running_tool {
+/// dataset_cache, running, with a cache in `where`/cache.
+class running_tool : public running_program {
  public:
   running_tool(const scratch_directory& where, const std::vector<std::string>& arguments);
-  /// Waits until stderr has `text`; false if that takes more than 20 s.
-  [[nodiscard]] bool says(const std::string& text) const;
-  void signal(int number) const { process_->signal(number); }
-  [[nodiscard]] tool_result wait();
-
- private:
-  std::filesystem::path out_;
-  std::filesystem::path err_;
-  std::unique_ptr<child_process> process_;
 };
 
 /// Runs dataset_cache with a cache in `where`/cache.
