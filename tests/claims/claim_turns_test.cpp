@@ -1,11 +1,13 @@
 /// Turns at writing: fairness, stopped holders, forks inside the gate; and wake-ups that must not be lost.
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <future>
+#include <new>
 #include <thread>
 
 #include <lockkit/claim_store.hpp>
@@ -16,7 +18,6 @@
 #include "support/catch.hpp"
 #include "support/process.hpp"
 #include "support/scratch.hpp"
-#include "support/shared_memory.hpp"
 
 using namespace lockkit;
 using namespace std::chrono_literals;
@@ -31,8 +32,9 @@ TEST_CASE("16 processes that do nothing but claim and release get their turns in
     std::atomic<int> all{0};
     std::array<std::atomic<int>, processes> each{};
   };
-  const testing::shared_memory<shared_counts> shared;
-  shared_counts& counts = *shared;
+  void* page = ::mmap(nullptr, sizeof(shared_counts), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  REQUIRE(page != MAP_FAILED);
+  auto& counts = *new (page) shared_counts;
   testing::scratch_directory place(testing::memory_directory());
   claim_store store(place / "claims.db");
   add_gpus(store, 2 * processes);
@@ -58,6 +60,7 @@ TEST_CASE("16 processes that do nothing but claim and release get their turns in
   for (int i = 0; i < processes; ++i) go.send();
   for (auto& child : children) CHECK(child.wait() == 0);
   for (const auto& each : counts.each) CHECK(each > share / 4);
+  ::munmap(page, sizeof(shared_counts));
 }
 
 #if defined(LOCKKIT_FAULT_INJECTION)

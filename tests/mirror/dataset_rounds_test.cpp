@@ -2,6 +2,7 @@
 // The witness lies outside of the library: each fetch, when it begins, appends a line to a log (O_APPEND), and its
 // content tells when that was; each request compares that with the time at which it asked.
 #include <pthread.h>
+#include <sys/mman.h>
 
 #include <atomic>
 #include <map>
@@ -14,7 +15,6 @@
 #include "support/catch.hpp"
 #include "support/process.hpp"
 #include "support/scratch.hpp"
-#include "support/shared_memory.hpp"
 
 using namespace lockkit;
 using testing::content_of;
@@ -36,16 +36,20 @@ struct arena {
 
 class shared_arena {
  public:
-  shared_arena() {
+  shared_arena() : memory_(::mmap(nullptr, sizeof(arena), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)) {
+    auto* made = new (memory_) arena;
     pthread_barrierattr_t attributes;
     pthread_barrierattr_init(&attributes);
     pthread_barrierattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
-    pthread_barrier_init(&memory_->start, &attributes, requesters);
+    pthread_barrier_init(&made->start, &attributes, requesters);
   }
-  arena* operator->() const { return memory_.operator->(); }
+  ~shared_arena() { ::munmap(memory_, sizeof(arena)); }
+  shared_arena(const shared_arena&) = delete;
+  shared_arena& operator=(const shared_arena&) = delete;
+  arena* operator->() const { return static_cast<arena*>(memory_); }
 
  private:
-  testing::shared_memory<arena> memory_;
+  void* memory_;
 };
 
 /// "<begin> <padding>": when its fetch began, and enough bytes to be caught half written.

@@ -1,0 +1,65 @@
+// gpu_scheduler: cases, copied into a folder, run each once on the next free GPU of any group. All mechanism is lockkit's:
+// folders that have settled, claims, tasks. Here are the configuration, the executors and messages.
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "command.hpp"
+
+namespace {
+
+using namespace gpu_scheduler;
+
+constexpr const char* exit_codes = R"(
+Exit status
+  0   done
+  64  wrong arguments
+  65  bad data: a wrong configuration or case.yaml, a database of another program
+  66  no such file, case or GPU
+  69  the executor can't be reached
+  70  an error nobody foresaw
+  73  a file or a directory can't be made
+  74  reading or writing failed
+  77  no permission)";
+
+void declare(CLI::App& app, context& shared) {
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.footer(exit_codes);
+  app.add_option("--config", shared.configuration_file, "YAML file; default: gpu_scheduler.yaml here")
+      ->envname("GPU_SCHEDULER_CONFIG");
+  for (const auto add : {&add_run, &add_submit, &add_status, &add_cancel, &add_retry, &add_why, &add_resources,
+                         &add_history, &add_run_job}) {
+    add(app, shared);
+  }
+}
+
+/// Parsing runs the command.
+int run(CLI::App& app, context& shared, int argc, char** argv) {
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& wrong) {
+    return app.exit(wrong) == 0 ? EX_OK : EX_USAGE;
+  } catch (const std::exception& why) {
+    shared.failed("gpu_scheduler", why);
+  }
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+    shared.failed("gpu_scheduler", failure(exit_status::io_error, "cannot write to standard output"));
+  }
+  return static_cast<int>(shared.result);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    context shared;
+    CLI::App app("Runs each case of a folder once, on the next free GPU of any group", "gpu_scheduler");
+    declare(app, shared);
+    return run(app, shared, argc, argv);
+  } catch (const std::exception& why) {
+    std::fprintf(stderr, "gpu_scheduler: %s\n", why.what());
+    return EX_SOFTWARE;
+  }
+}
