@@ -3,7 +3,9 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <map>
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
 #include <random>
 
 #include <lockkit/claim_store.hpp>
@@ -12,6 +14,7 @@
 #include "support/catch.hpp"
 #include "support/process.hpp"
 #include "support/scratch.hpp"
+#include "support/shared_memory.hpp"
 #include "support/syscall_sweep.hpp"
 
 using namespace lockkit;
@@ -233,21 +236,39 @@ class unit_witness {
   int fd_;
 };
 
-int claim_and_release(const fs::path& folder, unsigned seed) {
+/// What all processes of the campaign count together.
+struct tally {
+  std::atomic<unsigned> claims = 0;
+  std::atomic<unsigned> kills = 0;
+};
+
+int claim_and_release(const fs::path& folder, unsigned seed, tally& all, unsigned wanted) {
   std::mt19937 random(seed);
   claim_store store(folder / "claims.db");
   unit_witness witness(folder);
-  for (int round = 0; round < 100; ++round) {
+  while (all.claims < wanted) {
     auto held = store.claim_for({.pool = "gpu", .count = 1U + (random() % 2 == 0 ? 1U : 0U)}, 60s);
     if (!held) return 2;
     for (const auto& item : held->items()) {
       if (const int wrong = witness.enter(item)) return wrong;
     }
+    ++all.claims;
     if (random() % 100 == 0) ::raise(SIGKILL);
     for (const auto& item : held->items()) witness.leave(item);
     held->release();
   }
   return 0;
+}
+
+/// A process is followed by another when it was killed, until there are claims enough.
+int keep_claiming(const fs::path& folder, unsigned seed, tally& all, unsigned wanted) {
+  for (;;) {
+    testing::child_process worker([&] { return claim_and_release(folder, seed, all, wanted); });
+    const int result = worker.wait();
+    if (result != 128 + SIGKILL) return result;
+    ++all.kills;
+    seed += 1000;
+  }
 }
 
 }  // namespace
@@ -260,17 +281,16 @@ TEST_CASE("10,000 claims by 16 processes with random kills: no unit held twice, 
     store.add({.pool = "gpu", .name = std::to_string(i)});
     testing::write_file(place / ("token" + std::to_string(i)), "0");
   }
-  std::map<int, int> results;
-  unsigned seed = 1;
-  for (int generation = 0; generation < 7; ++generation) {
-    std::vector<testing::child_process> children;
-    for (int i = 0; i < 16; ++i)
-      children.emplace_back([&, mine = seed++] { return claim_and_release(place.path(), mine); });
-    for (auto& child : children) ++results[child.wait()];
+  const unsigned wanted = std::getenv("LOCKKIT_TEST_LONG") != nullptr ? 200'000 : 10'000;
+  const testing::shared_memory<tally> all;
+  std::vector<testing::child_process> children;
+  for (unsigned i = 0; i < 16; ++i) {
+    children.emplace_back([&, i] { return keep_claiming(place.path(), i, *all, wanted); });
   }
-  INFO("ended well " << results[0] << ", killed " << results[137]);
-  CHECK(results[0] + results[137] == 112);
-  CHECK(results[137] > 0);
+  for (auto& child : children) CHECK(child.wait() == 0);
+  std::printf("%u claims, %u processes killed\n", all->claims.load(), all->kills.load());
+  CHECK(all->claims >= wanted);
+  CHECK(all->kills > wanted / 200);
   CHECK(store.try_claim({.pool = "gpu", .count = units}));
   CHECK(ask_sqlite(place / "claims.db", "SELECT sum(used) FROM resource") == "0\n");
   CHECK(ask_sqlite(place / "claims.db", "SELECT count(*) FROM claim_item") == "0\n");

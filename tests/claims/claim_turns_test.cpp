@@ -1,13 +1,11 @@
 /// Turns at writing: fairness, stopped holders, forks inside the gate; and wake-ups that must not be lost.
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <future>
-#include <new>
 #include <thread>
 
 #include <lockkit/claim_store.hpp>
@@ -18,6 +16,7 @@
 #include "support/catch.hpp"
 #include "support/process.hpp"
 #include "support/scratch.hpp"
+#include "support/shared_memory.hpp"
 
 using namespace lockkit;
 using namespace std::chrono_literals;
@@ -32,9 +31,8 @@ TEST_CASE("16 processes that do nothing but claim and release get their turns in
     std::atomic<int> all{0};
     std::array<std::atomic<int>, processes> each{};
   };
-  void* page = ::mmap(nullptr, sizeof(shared_counts), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  REQUIRE(page != MAP_FAILED);
-  auto& counts = *new (page) shared_counts;
+  const testing::shared_memory<shared_counts> shared;
+  shared_counts& counts = *shared;
   testing::scratch_directory place(testing::memory_directory());
   claim_store store(place / "claims.db");
   add_gpus(store, 2 * processes);
@@ -60,7 +58,6 @@ TEST_CASE("16 processes that do nothing but claim and release get their turns in
   for (int i = 0; i < processes; ++i) go.send();
   for (auto& child : children) CHECK(child.wait() == 0);
   for (const auto& each : counts.each) CHECK(each > share / 4);
-  ::munmap(page, sizeof(shared_counts));
 }
 
 #if defined(LOCKKIT_FAULT_INJECTION)

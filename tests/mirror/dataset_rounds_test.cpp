@@ -2,7 +2,6 @@
 // The witness lies outside of the library: each fetch, when it begins, appends a line to a log (O_APPEND), and its
 // content tells when that was; each request compares that with the time at which it asked.
 #include <pthread.h>
-#include <sys/mman.h>
 
 #include <atomic>
 #include <map>
@@ -15,6 +14,7 @@
 #include "support/catch.hpp"
 #include "support/process.hpp"
 #include "support/scratch.hpp"
+#include "support/shared_memory.hpp"
 
 using namespace lockkit;
 using testing::content_of;
@@ -36,20 +36,16 @@ struct arena {
 
 class shared_arena {
  public:
-  shared_arena() : memory_(::mmap(nullptr, sizeof(arena), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)) {
-    auto* made = new (memory_) arena;
+  shared_arena() {
     pthread_barrierattr_t attributes;
     pthread_barrierattr_init(&attributes);
     pthread_barrierattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
-    pthread_barrier_init(&made->start, &attributes, requesters);
+    pthread_barrier_init(&memory_->start, &attributes, requesters);
   }
-  ~shared_arena() { ::munmap(memory_, sizeof(arena)); }
-  shared_arena(const shared_arena&) = delete;
-  shared_arena& operator=(const shared_arena&) = delete;
-  arena* operator->() const { return static_cast<arena*>(memory_); }
+  arena* operator->() const { return memory_.operator->(); }
 
  private:
-  void* memory_;
+  testing::shared_memory<arena> memory_;
 };
 
 /// "<begin> <padding>": when its fetch began, and enough bytes to be caught half written.

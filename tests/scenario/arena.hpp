@@ -13,8 +13,8 @@
 #include <optional>
 #include <vector>
 
-#include "scenario/shared_memory.hpp"
 #include "support/process.hpp"
+#include "support/shared_memory.hpp"
 
 namespace testing {
 

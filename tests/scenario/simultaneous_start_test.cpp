@@ -7,7 +7,7 @@
 #include <lockkit/lock_file.hpp>
 
 #include "scenario/long_runs.hpp"
-#include "scenario/shared_memory.hpp"
+#include "support/shared_memory.hpp"
 #include "support/catch.hpp"
 #include "support/process.hpp"
 #include "support/scratch.hpp"
