@@ -3,15 +3,16 @@
 ///
 /// A claim is granted in one transaction: never two holders of one unit, never "none free" while one is free. It lives
 /// as long as the process that holds it: the kernel tells at once when that is gone (a byte lock per owner), no
-/// heartbeat, no clock; or as long as a job that inherits it, or until a lease ends (claim_life). Every grant gives each resource a fencing token that grows with each change of owner, over
-/// crashes, reboots and power cuts, so that whatever the resource controls can refuse a holder that has been overtaken.
+/// heartbeat, no clock; or as long as a job that inherits it, or until a lease ends (claim_life). Every grant gives each
+/// resource a fencing token that grows with each change of owner, over crashes, reboots and power cuts, so that whatever
+/// the resource controls can refuse a holder that has been overtaken.
 ///
 ///   resource   try_claim      claim_until             after drain        after retire
 ///   free       granted        granted                 not granted        gone from list(true) once free
 ///   taken      nullopt        waits, then granted     stays claimed      stays claimed until released
 ///
 /// Caveats. One host: network filesystems are refused (errc::unsupported_filesystem). Beside the database lie its files
-/// `-wal`, `-shm` (SQLite's) and `-gate`, `-live`, `-wake` (ours); never delete one while the store is in use. Other
+/// `-wal`, `-shm` (SQLite's) and `-gate`, `-live` (ours); never delete one while the store is in use. Other
 /// programs may read the database with SQLite, and write to tables of their own.
 
 #include <chrono>
@@ -154,7 +155,8 @@ struct claim_store_options {
               ///< take the latest changes back, but neither the database's order nor the growth of tokens
 };
 
-/// May be used from several threads, and from any number of processes. Not across fork: the child opens its own.
+/// May be used from several threads, and from any number of processes. Not across fork: the child opens its own, or
+/// better is another program, since other threads may have been inside SQLite.
 class LOCKKIT_API claim_store {
  public:
   /// Opens or makes the database. errc::unsupported_filesystem on network filesystems, errc::not_our_database for a

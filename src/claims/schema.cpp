@@ -153,27 +153,23 @@ void end_all_claims(connection& db) {
   db.prepare("UPDATE meta SET value = 0 WHERE name = 'clock_ms'").run();
 }
 
-/// Rule 10.
-void end_unmarked_claims(connection& db) {
+/// Rule 10. Their claims then end as those of other dead owners do: their marks are free in the new file.
+void require_all_marked_dead(connection& db) {
   statement query = db.prepare(R"sql(
-SELECT c.key, o.host, o.boot_id, o.pid_namespace, o.pid, o.pidfd_inode, o.start_time
+SELECT o.host, o.boot_id, o.pid_namespace, o.pid, o.pidfd_inode, o.start_time
 FROM claim c JOIN owner o ON o.id = c.owner_id WHERE c.life <= 1)sql");
-  std::vector<std::string> ended;
   while (query.step()) {
     owner holder;
-    holder.host = query.text(1);
-    holder.boot_id = query.text(2);
-    holder.pid_namespace = static_cast<std::uint64_t>(query.integer(3));
-    holder.pid = static_cast<std::int32_t>(query.integer(4));
-    holder.pidfd_inode = static_cast<std::uint64_t>(query.integer(5));
-    holder.start_time = static_cast<std::uint64_t>(query.integer(6));
-    if (probe(holder) != liveness::dead) {
-      throw sqlite_failure{errc::database_replaced,
-                           fmt::format("its file '-live' was deleted, but {} holds a claim", holder.describe())};
-    }
-    ended.push_back(query.text(0));
+    holder.host = query.text(0);
+    holder.boot_id = query.text(1);
+    holder.pid_namespace = static_cast<std::uint64_t>(query.integer(2));
+    holder.pid = static_cast<std::int32_t>(query.integer(3));
+    holder.pidfd_inode = static_cast<std::uint64_t>(query.integer(4));
+    holder.start_time = static_cast<std::uint64_t>(query.integer(5));
+    if (probe(holder) == liveness::dead) continue;
+    throw sqlite_failure{errc::database_replaced,
+                         fmt::format("its file '-live' was deleted, but {} holds a claim", holder.describe())};
   }
-  for (const std::string& key : ended) end_claim(db, key, claim_end::died);
 }
 
 void adapt(connection& db, const surroundings& now, const std::function<bool()>& somebody_lives) {
@@ -184,7 +180,7 @@ void adapt(connection& db, const surroundings& now, const std::function<bool()>&
   if (rebooted || has_another_clock) {
     end_all_claims(db);
   } else if (!is_another_file && meta(db, "marks") != now.marks) {
-    end_unmarked_claims(db);
+    require_all_marked_dead(db);
   }
   db.prepare("DELETE FROM waiter").run();
   db.prepare("UPDATE meta SET value = value + 1 WHERE name = 'epoch'").run();

@@ -43,6 +43,7 @@ void check_nothing_is_left(const fs::path& database, claim_store& store) {
   store.set_state("gpu", "g0", resource_state::drained);  // a next change of this store
   store.set_state("gpu", "g0", resource_state::up);
   CHECK(store.claims().empty());
+  CHECK(store.try_claim({.pool = "gpu"}));
   claim_store other(database);
   CHECK(other.try_claim({.pool = "gpu"}));
   CHECK(ask_sqlite(database, "SELECT count(*) FROM waiter") == "0\n");

@@ -301,13 +301,13 @@ TEST_CASE("a killed waiter does not keep those behind it waiting") {
   auto held = store.try_claim({.pool = "gpu"});
   testing::child_process first([&] {
     claim_store theirs(place / "claims.db");
-    return theirs.claim_for({.pool = "gpu", .count = 2}, 60s) ? 0 : 1;
+    return theirs.claim_for({.pool = "gpu", .count = 2}, 600s) ? 0 : 1;
   });
   await_waiters(place / "claims.db", 1);
   ask_sqlite(place / "claims.db", "UPDATE waiter SET since_ms = 1");  // long enough for its part to be set aside
   testing::child_process second([&] {
     claim_store theirs(place / "claims.db");
-    return theirs.claim_for({.pool = "gpu"}, 60s) ? 0 : 1;
+    return theirs.claim_for({.pool = "gpu"}, 30s) ? 0 : 1;
   });
   await_waiters(place / "claims.db", 2);
   first.kill();

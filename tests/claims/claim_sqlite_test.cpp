@@ -4,6 +4,9 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <future>
+#include <thread>
+
 #include <lockkit/claim_store.hpp>
 
 #include "claims/claims_support.hpp"
@@ -198,9 +201,37 @@ TEST_CASE("while another program holds the write lock, holders stay, reads answe
     return theirs.claims().size() == 2 && !theirs.claim_for({.pool = "gpu"}, 30ms) ? 0 : 1;
   });
   CHECK(other.wait() == 0);
+  // A thread that waits for the writer does not keep the others from the connection.
+  auto patient = std::async(std::launch::async, [&] { return store.set_state("gpu", "g0", resource_state::drained); });
+  for (int i = 0; i < 50; ++i) {
+    CHECK(held->verify());
+    std::this_thread::sleep_for(1ms);
+  }
+  CHECK(patient.wait_for(0s) == std::future_status::timeout);
   end.send();
+  CHECK(patient.get());
   CHECK(shell.wait() == 0);
   CHECK(lease->renew());
   held->release();
+  CHECK(store.set_state("gpu", "g0", resource_state::up));
   CHECK(store.try_claim({.pool = "gpu"}));
+}
+
+TEST_CASE("a forked child makes no SQLite call for its parent's store, not even to close it") {
+  testing::scratch_directory place;
+  testing::faulty_vfs files;
+  auto store = std::make_unique<claim_store>(place / "claims.db");
+  add_gpus(*store, 1);
+  auto held = store->try_claim({.pool = "gpu"});
+  testing::child_process child([&] {
+    const auto before = files.operations();
+    std::error_code ec;
+    (void)store->try_claim({.pool = "gpu"}, ec);
+    (void)held->verify(ec);
+    held.reset();
+    store.reset();
+    return files.operations() == before ? 0 : 1;
+  });
+  CHECK(child.wait() == 0);
+  CHECK(held->verify());
 }

@@ -167,11 +167,11 @@ TEST_CASE("a waiter gets what is released, in its process and in another") {
   auto held = store.try_claim({.pool = "gpu"});
   CHECK_FALSE(store.claim_for({.pool = "gpu"}, 30ms));
   CHECK(ask_sqlite(place / "claims.db", "SELECT count(*) FROM waiter") == "0\n");
-  auto same_process = std::async(std::launch::async, [&] { return store.claim_for({.pool = "gpu"}, 30s).has_value(); });
-  testing::child_process other([&] {
+  testing::child_process other([&] {  // forked while no other thread can be inside SQLite
     claim_store theirs(place / "claims.db");
     return theirs.claim_for({.pool = "gpu"}, 30s) ? 0 : 1;
   });
+  auto same_process = std::async(std::launch::async, [&] { return store.claim_for({.pool = "gpu"}, 30s).has_value(); });
   await_waiters(place / "claims.db", 2);
   held->release();
   CHECK(same_process.get());

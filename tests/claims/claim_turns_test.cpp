@@ -66,18 +66,21 @@ namespace fault = lockkit::platform::fault;
 
 namespace {
 
-/// A process stopped inside the gate, between its turn and its transaction.
+/// A process that will be stopped inside the gate, between its turn and its transaction.
 class stopped_writer {
  public:
   explicit stopped_writer(const std::filesystem::path& database)
       : child_([this, database] {
           claim_store store(database);
+          go_in_.receive();
           fault::arm({.what = fault::action::stop,
                       .name = "claims.turn",
                       .announce_fd = stopped_.write_end(),
                       .resume_fd = resume_.read_end()});
           return store.set_state("gpu", "g0", resource_state::drained) ? 0 : 1;
-        }) {
+        }) {}
+  void go_in() {
+    go_in_.send();
     stopped_.receive();
   }
   int go_on() {
@@ -86,6 +89,7 @@ class stopped_writer {
   }
 
  private:
+  testing::signal_pipe go_in_;
   testing::signal_pipe stopped_;
   testing::signal_pipe resume_;
   testing::child_process child_;
@@ -98,13 +102,12 @@ TEST_CASE("a holder of the gate that was stopped does not break the deadlines of
   claim_store store(place / "claims.db");
   add_gpus(store, 2);
   auto held = store.try_claim({.pool = "gpu", .count = 2});
-  std::atomic<bool> began{false};
+  stopped_writer stopped(place / "claims.db");
   auto waiting = std::async(std::launch::async, [&] {
-    began = true;
-    return store.claim_for({.pool = "gpu"}, 400ms).has_value();  // in the queue before the stop, gives up during it
+    return store.claim_for({.pool = "gpu"}, 500ms).has_value();  // in the queue before the stop, gives up during it
   });
   await_waiters(place / "claims.db", 1);
-  stopped_writer stopped(place / "claims.db");
+  stopped.go_in();
   CHECK_FALSE(store.claim_for({.pool = "gpu"}, 30ms));
   CHECK_FALSE(waiting.get());
   CHECK(held->verify());

@@ -10,6 +10,7 @@ namespace {
 
 struct state {
   std::uint64_t countdown = 0;
+  std::uint64_t operations = 0;
   int result = SQLITE_OK;
   bool fired = false;
   std::string what;
@@ -27,6 +28,7 @@ struct shim_file {
 
 /// 0, or what the operation must report.
 int before(const char* name, sqlite3_file* file) {
+  ++current.operations;
   if (current.result == SQLITE_BUSY && std::strstr(name, "Lock") == nullptr) return SQLITE_OK;
   if (current.countdown == 0 || --current.countdown != 0) return SQLITE_OK;
   current.fired = true;
@@ -46,6 +48,7 @@ int guarded(const char* name, sqlite3_file* file, Call&& call) {
 }
 
 int close(sqlite3_file* file) {
+  ++current.operations;
   return inner(file)->pMethods->xClose(inner(file));
 }
 int read(sqlite3_file* f, void* to, int size, sqlite3_int64 at) {
@@ -68,6 +71,7 @@ int lock(sqlite3_file* f, int level) {
   return guarded("xLock", f, [&](auto* i, auto* m) { return m->xLock(i, level); });
 }
 int unlock(sqlite3_file* f, int level) {
+  ++current.operations;
   return inner(f)->pMethods->xUnlock(inner(f), level);
 }
 int check_reserved(sqlite3_file* f, int* result) {
@@ -149,6 +153,10 @@ void faulty_vfs::fail(std::uint64_t nth, int result) {
 
 bool faulty_vfs::fired() const {
   return current.fired;
+}
+
+std::uint64_t faulty_vfs::operations() const {
+  return current.operations;
 }
 
 std::string faulty_vfs::what() const {

@@ -21,6 +21,8 @@ class faulty_vfs {
   bool fired() const;
   /// The name of the operation that failed.
   std::string what() const;
+  /// So many operations were made by this process or, after a fork, its parent.
+  std::uint64_t operations() const;
   /// Called before each write to the database's own file: checkpoints make those, once it has a log.
   void on_database_write(std::function<void()> look);
 };
