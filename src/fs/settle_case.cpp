@@ -3,14 +3,16 @@
 //  1. Two looks that agree, begun and ended at least the quiet time apart, and no event from before the first until
 //     after the second: a look alone says nothing of its duration, events alone nothing of what came before them.
 //  2. The first look comes after a lull: a tree that is being copied would be walked for each of its files.
-//  3. Looking at a big tree takes time: no more than a tenth of all time goes into it.
+//  3. Looking at a big tree takes time: no more than a fifth of all time goes into it.
 //  4. Writers are asked for in the second look only, so that nobody who is still writing meets our leases.
 //  5. The caller's own test is asked when nothing else is in the way. It may take long and may change the directory
 //     itself: events are handed over after it, and only then is the case at rest.
 //  6. What holds a quiet directory back usually goes with an event. It need not: a file can be closed under a name
 //     outside, a marker may lie elsewhere. So it is looked at again, at growing intervals.
 //  7. A directory that was moved in whole is looked at once. Any event or objection makes it one like the others.
-//  8. Lost events are activity for who waits. For who has been told they are only a doubt: a look decides.
+//  8. Lost events are a doubt, no activity: they come when somebody else writes faster than we read, perhaps for hours,
+//     and that must not hold the others back. Who waits is compared by its two looks alone; who has been told is looked
+//     at again, with growing pauses.
 //  9. Without events (network filesystem, no more watches) every look is a first one and, if it agrees with the one
 //     before, a second one; so it also goes on after the directory was told.
 
@@ -21,6 +23,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "settle_names.hpp"
+
 namespace lockkit::detail {
 namespace {
 
@@ -29,7 +33,7 @@ using namespace std::chrono_literals;
 
 constexpr nanoseconds longest_pause = 10s;
 constexpr int restless_limit = 10;  // quiet times
-constexpr int least_idle = 10;      // times what a look costs
+constexpr int least_idle = 4;       // times what a look costs
 constexpr int lull_part = 8;        // of the quiet time
 const std::string still_changing = "it is still changing";
 
@@ -76,13 +80,8 @@ void settle_case::moved_in() noexcept {
 }
 
 void settle_case::doubt(nanoseconds pause) {
-  if (phase_ == phase::told) {
-    due_ = std::min(due_, steady::now() + pause);
-  } else {
-    touched({});
-    obstacle_.reason = "events were lost";
-    due_ = std::max(due_, steady::now() + pause);
-  }
+  if (phase_ == phase::told) due_ = std::min(due_, steady::now() + pause);
+  if (phase_ == phase::moved_in) phase_ = phase::restless;
 }
 
 tree_look settle_case::scan(settle_watches& watches, bool probe_writers, const std::stop_token& stop) {
@@ -143,6 +142,7 @@ nanoseconds settle_case::pause_between_looks() const noexcept {
 }
 
 std::optional<offence> settle_case::objection(const tree_look& look) const {
+  if (!place_.named_by_caller && is_in_progress(path_.filename(), options_)) return offence{unfinished_name, {}};
   if (look.unfinished) return look.unfinished;
   if (look.files < options_.minimum_files) {
     return offence{fmt::format("it holds {} of at least {} files", look.files, options_.minimum_files), {}};

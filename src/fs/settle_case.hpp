@@ -32,7 +32,7 @@ class settle_case {
   void moved_in() noexcept;
   /// Something happened at `where` (relative).
   void touched(const std::filesystem::path& where);
-  /// Events were lost: look again, not before `pause` is over.
+  /// Events were lost. If it was told, look again when `pause` is over.
   void doubt(std::chrono::nanoseconds pause);
 
   /// Looks, and asks the caller's own test if nothing else is in the way (it may throw). Afterwards the events that

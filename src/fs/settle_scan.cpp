@@ -78,7 +78,8 @@ class tree_walk {
 
   tree_look run(const case_place& place) {
     std::error_code ec;
-    current_ = platform::open_at(AT_FDCWD, place.path.c_str(), as_directory | (place.follow ? 0 : O_NOFOLLOW), 0, ec);
+    current_ =
+        platform::open_at(AT_FDCWD, place.path.c_str(), as_directory | (place.named_by_caller ? 0 : O_NOFOLLOW), 0, ec);
     if (ec) {
       end(is_gone(ec, place) ? outcome::gone : outcome::refused, ec);
     } else {
@@ -92,7 +93,7 @@ class tree_walk {
  private:
   /// In the service a file or a link at the name means that the directory is gone; a caller's path deserves an error.
   static bool is_gone(const std::error_code& ec, const case_place& place) noexcept {
-    return ec == std::errc::no_such_file_or_directory || (!place.follow && is_passing(ec));
+    return ec == std::errc::no_such_file_or_directory || (!place.named_by_caller && is_passing(ec));
   }
 
   void end(outcome how, const std::error_code& ec = {}, const std::string& name = {}) {
@@ -182,7 +183,7 @@ class tree_walk {
     if (ec) return end_by(ec, name);
     if (!named_ && is_in_progress(name, terms_.options)) {
       named_ = true;
-      look_.unfinished = {"its name says that it is not finished", relative(name)};
+      look_.unfinished = {unfinished_name, relative(name)};
     }
     if (entry.is_directory()) {
       here.directories.push_back(name);

@@ -28,6 +28,8 @@ class fingerprint {
   std::array<std::uint64_t, 2> state_{0x9e3779b97f4a7c15U, 0xc2b2ae3d27d4eb4fU};
 };
 
+inline constexpr const char* unfinished_name = "its name says that it is not finished";
+
 /// A path inside, and what is wrong with it.
 struct offence {
   std::string reason;
@@ -54,8 +56,8 @@ struct tree_look {
 
 /// Where a case lies.
 struct case_place {
-  std::string path;     ///< absolute: the program may change its working directory
-  bool follow = false;  ///< a symbolic link at the path itself
+  std::string path;              ///< absolute: the program may change its working directory
+  bool named_by_caller = false;  ///< then a symbolic link at the path is followed, and its name says nothing
 };
 
 struct scan_terms {

@@ -173,7 +173,7 @@ void settled_directories::impl::events_were_lost() {
   const auto pause = lost_events_.next_pause();
   for (auto& [name, known] : entries_) known.it.doubt(pause);
   distrust_moves_ = true;
-  list_at_ = steady::now() + pause;
+  list_at_ = std::min(list_at_, steady::now() + pause);
 }
 
 void settled_directories::impl::look_up(const std::string& name, bool trusted, bool is_activity, std::error_code& ec) {
@@ -235,7 +235,7 @@ void settled_directories::impl::list(std::error_code& ec) {
 }
 
 std::chrono::nanoseconds settled_directories::impl::pause_between_lists() const noexcept {
-  return std::max<std::chrono::nanoseconds>(detail::quiet_time(options_), 10 * list_cost_);
+  return std::max<std::chrono::nanoseconds>(detail::quiet_time(options_), 4 * list_cost_);
 }
 
 void settled_directories::impl::look_at_due(const std::stop_token& stop, std::error_code& ec) {

@@ -119,9 +119,13 @@ namespace {
 volatile sig_atomic_t urgent_signals = 0;
 
 /// Waits for a case to settle with a stop in the middle of the lease.
-int settle_with_a_stop(const fs::path& directory, const testing::signal_pipe& held, const testing::signal_pipe& go_on) {
+int settle_with_a_stop(const fs::path& directory, bool alone, const testing::signal_pipe& held,
+                       const testing::signal_pipe& go_on) {
   ::signal(SIGIO, SIG_DFL);  // ends the process
   ::signal(SIGURG, [](int) { urgent_signals = urgent_signals + 1; });
+  const std::jthread other([alone](const std::stop_token& stop) {  // who would get what is sent to the whole process
+    while (!alone && !stop.stop_requested()) std::this_thread::sleep_for(1ms);
+  });
   sigset_t before{};
   sigset_t after{};
   ::pthread_sigmask(SIG_SETMASK, nullptr, &before);
@@ -144,7 +148,7 @@ TEST_CASE("who opens a file for writing while its lease is held gets the asker n
   put_file(place / "case/file");
   testing::signal_pipe held;
   testing::signal_pipe go_on;
-  testing::child_process asker([&] { return settle_with_a_stop(place / "case", held, go_on); });
+  testing::child_process asker([&] { return settle_with_a_stop(place / "case", false, held, go_on); });
   held.receive();
   // O_NONBLOCK: the lease is being broken, and the signal sent, when this returns.
   const int refused = ::open((place / "case/file").c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
@@ -159,7 +163,7 @@ TEST_CASE("a SIGURG of the program's own that comes while a lease is held is del
   put_file(place / "case/file");
   testing::signal_pipe held;
   testing::signal_pipe go_on;
-  testing::child_process asker([&] { return settle_with_a_stop(place / "case", held, go_on); });
+  testing::child_process asker([&] { return settle_with_a_stop(place / "case", true, held, go_on); });
   held.receive();
   asker.signal(SIGURG);
   go_on.send();

@@ -59,6 +59,11 @@ const std::vector<std::pair<const char*, void (*)(const fs::path&)>> every_chang
     {"make a FIFO", [](const fs::path& d) { ::mkfifo((d / "sub/sub3/fifo").c_str(), 0600); }},
     {"change a directory's mode", [](const fs::path& d) { ::chmod((d / "sub/sub3").c_str(), 0711); }},
     {"change its own mode", [](const fs::path& d) { ::chmod(d.c_str(), 0711); }},
+    {"make and remove a file",  // which leaves nothing to compare
+     [](const fs::path& d) {
+       write_file(d / "sub/passing", "");
+       fs::remove(d / "sub/passing");
+     }},
     {"remove a tree", [](const fs::path& d) { fs::remove_all(d / "sub"); }},
 };
 
@@ -123,6 +128,19 @@ TEST_CASE("a directory renamed inside the parent is moved in whole only if its o
   CHECK(service.count(kind::settled) == 3);
 }
 
+TEST_CASE("a directory whose own name says unfinished is held back until it is renamed") {
+  testing::scratch_directory place;
+  put_file(place / "case.part/file");
+  running_service service(place.path(), quiet_for(5ms));
+  const news why = service.await(kind::waiting, "case.part");
+  CHECK(why.result.where == place / "case.part");
+  CHECK(why.result.reason == "its name says that it is not finished");
+  fs::rename(place / "case.part", place / "case");
+  service.await(kind::settled, "case");
+  CHECK_FALSE(service.stop());
+  CHECK(service.count(kind::settled) == 1);
+}
+
 TEST_CASE("moves are not trusted where the caller does not want it") {
   testing::scratch_directory place;
   fs::create_directory(place / "parent");
@@ -165,6 +183,32 @@ TEST_CASE("another directory under the same name is another one") {
   REQUIRE(::renameat2(AT_FDCWD, (place / ".next").c_str(), AT_FDCWD, (place / "case").c_str(), RENAME_EXCHANGE) == 0);
   service.await(kind::vanished, "case");
   service.await(kind::settled, "case");
+}
+
+TEST_CASE("what happens in a part that was moved out concerns nobody, or the directory that it was moved into") {
+  testing::scratch_directory place;
+  fs::create_directory(place / "parent");
+  put_file(place / "parent/case/file");
+  put_file(place / "parent/case/out/file");
+  put_file(place / "parent/case/over/file");
+  put_file(place / "parent/other/file");
+  running_service service(place / "parent", quiet_for(10ms));
+  service.await(kind::settled, "case");
+  service.await(kind::settled, "other");
+  fs::rename(place / "parent/case/out", place / "out");
+  service.await(kind::settled, "case");
+  fs::rename(place / "parent/case/over", place / "parent/other/over");
+  service.await(kind::settled, "case");
+  service.await(kind::settled, "other");
+  write_file(place / "out/file", "changed");
+  write_file(place / "parent/other/over/file", "changed");
+  service.await(kind::settled, "other");
+  for (const char* marker : {"marker", "second"}) {
+    put_file(place / "parent" / marker / "file");
+    service.await(kind::settled, marker);
+  }
+  CHECK(service.count(kind::settled, "case") == 3);
+  CHECK(service.count(kind::settled, "other") == 3);
 }
 
 TEST_CASE("why a directory waits is told once, and again when that changes") {
