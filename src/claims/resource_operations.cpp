@@ -42,15 +42,14 @@ void require_json_object(connection& db, std::string_view text) {
 
 bool add_resource(connection& db, const resource& what) {
   require_json_object(db, what.attributes);
-  const int changed =
-      db.prepare(
-            "INSERT INTO resource(pool, name, capacity, grp, memory, attributes) VALUES(?1, ?2, ?3, ?4, ?5, ?6) ON "
-            "CONFLICT(pool, name) DO UPDATE SET capacity = ?3, grp = ?4, memory = ?5, attributes = ?6, state = "
-            "iif(state = "
-            "2, 0, state) WHERE capacity <> ?3 OR grp <> ?4 OR memory <> ?5 OR attributes <> ?6 OR state = 2")
-          .bind(what.pool, what.name, std::int64_t{what.capacity}, what.group, static_cast<std::int64_t>(what.memory),
-                what.attributes)
-          .run();
+  const int changed = db.prepare(R"sql(
+INSERT INTO resource(pool, name, capacity, grp, memory, attributes) VALUES(?1, ?2, ?3, ?4, ?5, ?6)
+ON CONFLICT(pool, name) DO UPDATE
+SET capacity = ?3, grp = ?4, memory = ?5, attributes = ?6, state = iif(state = 2, 0, state)
+WHERE capacity <> ?3 OR grp <> ?4 OR memory <> ?5 OR attributes <> ?6 OR state = 2)sql")
+                          .bind(what.pool, what.name, std::int64_t{what.capacity}, what.group,
+                                static_cast<std::int64_t>(what.memory), what.attributes)
+                          .run();
   if (changed > 0) note(db, "added", what.pool, what.name);
   return changed > 0;
 }
@@ -66,10 +65,9 @@ bool change_state(connection& db, std::string_view pool, std::string_view name, 
 }
 
 std::vector<resource_status> list_resources(connection& db, std::string_view pool, bool retired) {
-  statement query = db.prepare(
-      "SELECT pool, name, capacity, grp, memory, attributes, state, used, token FROM resource WHERE (?1 = '' OR pool = "
-      "?1) "
-      "AND (state <> 2 OR used > 0 OR ?2 = 1) ORDER BY pool, name");
+  statement query = db.prepare(R"sql(
+SELECT pool, name, capacity, grp, memory, attributes, state, used, token FROM resource
+WHERE (?1 = '' OR pool = ?1) AND (state <> 2 OR used > 0 OR ?2 = 1) ORDER BY pool, name)sql");
   query.bind(pool, std::int64_t{retired});
   std::vector<resource_status> found;
   while (query.step()) {
@@ -100,18 +98,6 @@ std::vector<claim_event> list_events(connection& db, std::uint64_t after, std::s
                      static_cast<std::int32_t>(query.integer(7)), static_cast<std::uint64_t>(query.integer(8))});
   }
   return found;
-}
-
-std::int64_t add_owner(connection& db, const owner& self) {
-  db.prepare(
-        "INSERT INTO owner(host, boot_id, pid_namespace, pid, pidfd_inode, start_time, command, label, since_ms) "
-        "VALUES(?, "
-        "?, ?, ?, ?, ?, ?, ?, ?)")
-      .bind(self.host, self.boot_id, static_cast<std::int64_t>(self.pid_namespace), std::int64_t{self.pid},
-            static_cast<std::int64_t>(self.pidfd_inode), static_cast<std::int64_t>(self.start_time), self.command,
-            self.label, wall_ms())
-      .run();
-  return sqlite3_last_insert_rowid(db.get());
 }
 
 }  // namespace lockkit::detail

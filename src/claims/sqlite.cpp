@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fmt/format.h>
 
+#include <utility>
+
 #include <lockkit/backoff.hpp>
 #include <lockkit/error.hpp>
 
@@ -110,14 +112,14 @@ connection::connection(const std::string& path) {
   require_version(sqlite3_libversion_number());
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   const int result = sqlite3_open_v2(path.c_str(), &handle_, flags, nullptr);
-  if (result != SQLITE_OK || sqlite3_db_readonly(handle_, "main") == 1) {
-    const sqlite_failure failure =
-        result != SQLITE_OK ? failure_of(handle_, result) : sqlite_failure{code_for(SQLITE_PERM), "opened for reading"};
-    sqlite3_close(handle_);
-    handle_ = nullptr;
-    throw failure;
+  if (result == SQLITE_OK && sqlite3_db_readonly(handle_, "main") == 0) {
+    sqlite3_busy_handler(handle_, &on_busy, this);
+    return;
   }
-  sqlite3_busy_handler(handle_, &on_busy, this);
+  sqlite_failure failure = failure_of(handle_, result);
+  if (result == SQLITE_OK) failure = {code_for(SQLITE_PERM), "it can only be read"};
+  sqlite3_close(std::exchange(handle_, nullptr));
+  throw sqlite_failure(std::move(failure));
 }
 
 connection::~connection() {

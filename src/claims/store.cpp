@@ -133,7 +133,7 @@ void store::check_files() const {
 void store::at_next_write(std::function<void(connection&)> body) noexcept try {
   const std::lock_guard hold(use_);
   leftovers_.push_back(std::move(body));
-} catch (const std::exception&) {  // then it goes with this process
+} catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): then it goes with this process
 }
 
 owner store::self() const {
@@ -194,7 +194,7 @@ std::unique_ptr<platform::path_watch> store::borrow_watch(std::error_code& ec) {
 void store::give_back(std::unique_ptr<platform::path_watch> watch) noexcept try {
   const std::lock_guard hold(use_);
   watches_.push_back(std::move(watch));
-} catch (const std::exception&) {  // it is closed instead
+} catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): then it is closed
 }
 
 /// Rule 3. A reader can keep the log from being reset; it is tried again when the log has grown as much again.

@@ -17,6 +17,7 @@ using namespace std::chrono_literals;
 namespace fs = std::filesystem;
 
 TEST_CASE("hidden: one lease while the wall clock steps", "[.]") {
+  if (::getenv("LOCKKIT_TEST_CLOCK") == nullptr) return;  // found by somebody's filter
   const fs::path folder = ::getenv("LOCKKIT_TEST_CLOCK");
   claim_store store(folder / "claims.db");
   store.add({.pool = "gpu", .name = "g0"});
