@@ -35,11 +35,6 @@ std::string_view name_of(claim_end how) noexcept {
   return "ended";
 }
 
-// A claim that only a release ends has a holder as long as its task's attempt was not reported (task_claims.cpp).
-#define LOCKKIT_HAS_HOLDER                                                                   \
-  " (life <= 1 OR (life = 3 AND EXISTS (SELECT 1 FROM task WHERE claim_key = claim.key AND " \
-  "state IN (1, 2, 3, 7) AND state <> 7))) "
-
 /// Owners whose life marks decide about something.
 std::vector<std::int64_t> marked_owners(connection& db, std::string_view pool) {
   constexpr const char* everywhere =

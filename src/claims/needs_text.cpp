@@ -57,12 +57,11 @@ std::pair<std::string, std::size_t> largest_group(const members& all) {
 }
 
 std::string holders(connection& db, const claim_request& request, const death_check& is_dead) {
-  statement query = db.prepare(  // by the index task_claim
-      "SELECT o.pid, coalesce(t.id, 0), o.id, c.life FROM claim c JOIN owner o ON o.id = c.owner_id JOIN claim_item i "
-      "ON "
-      "i.claim_id = c.id JOIN resource r ON r.id = i.resource_id LEFT JOIN task t ON t.claim_key = c.key AND t.state "
-      "IN "
-      "(1, 2, 3, 7) WHERE r.pool = ? GROUP BY c.id ORDER BY c.id");
+  statement query = db.prepare(R"sql(  -- tasks by the index task_claim
+SELECT o.pid, coalesce(t.id, 0), o.id, c.life FROM claim c JOIN owner o ON o.id = c.owner_id
+  JOIN claim_item i ON i.claim_id = c.id JOIN resource r ON r.id = i.resource_id
+  LEFT JOIN task t ON t.claim_key = c.key AND t.state IN (1, 2, 3, 7)
+WHERE r.pool = ? GROUP BY c.id ORDER BY c.id)sql");
   query.bind(request.pool);
   std::string text;
   for (int count = 0; query.step(); ++count) {

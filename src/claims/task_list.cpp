@@ -46,9 +46,9 @@ task_status status_of(const statement& row) {
 }
 
 std::vector<claimed_item> items_of(connection& db, const std::string& json) {
-  statement query = db.prepare(
-      "SELECT json_extract(value, '$.name'), json_extract(value, '$.group'), json_extract(value, '$.token') FROM "
-      "json_each(?)");
+  statement query = db.prepare(R"sql(
+SELECT json_extract(value, '$.name'), json_extract(value, '$.group'), json_extract(value, '$.token')
+FROM json_each(?))sql");
   query.bind(json);
   std::vector<claimed_item> items;
   while (query.step()) {
@@ -96,10 +96,9 @@ std::vector<task_status> list_tasks(connection& db, std::string_view queue, cons
 
 std::vector<task_attempt> list_attempts(connection& db, std::string_view queue, std::uint64_t after,
                                         std::size_t limit) {
-  statement query = db.prepare(
-      "SELECT id, task_id, key, attempt, items, taken_ms, running_ms, ended_ms, outcome FROM task_attempt WHERE queue "
-      "= "
-      "? AND id > ? ORDER BY id LIMIT ?");
+  statement query = db.prepare(R"sql(
+SELECT id, task_id, key, attempt, items, taken_ms, running_ms, ended_ms, outcome FROM task_attempt
+WHERE queue = ? AND id > ? ORDER BY id LIMIT ?)sql");
   query.bind(queue, number(after), at_most_a_million(limit));
   std::vector<task_attempt> found;
   while (query.step()) found.push_back(attempt_of(db, query));

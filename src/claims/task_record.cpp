@@ -34,10 +34,11 @@ bool is_over(task_state state) noexcept {
 }
 
 void note_task(connection& db, std::int64_t id, std::string_view kind) {
-  db.prepare(
-        "INSERT INTO event(at_ms, kind, pool, name, claim_key, token, pid, task_id) SELECT ?2, ?3, t.queue, t.key, "
-        "t.claim_key, 0, coalesce((SELECT o.pid FROM claim c JOIN owner o ON o.id = c.owner_id WHERE c.key = "
-        "t.claim_key), 0), t.id FROM task t WHERE t.id = ?1")
+  db.prepare(R"sql(
+INSERT INTO event(at_ms, kind, pool, name, claim_key, token, pid, task_id)
+SELECT ?2, ?3, t.queue, t.key, t.claim_key, 0,
+  coalesce((SELECT o.pid FROM claim c JOIN owner o ON o.id = c.owner_id WHERE c.key = t.claim_key), 0), t.id
+FROM task t WHERE t.id = ?1)sql")
       .bind(id, wall_ms(), kind)
       .run();
 }

@@ -42,16 +42,15 @@ std::string_view outcome_of(task_report::kind what) noexcept {
   return "";
 }
 
-/// Rule 3. The result is compared while it is known.
+/// Rule 3. Another result of a task that is done is another report.
 bool was_reported(connection& db, std::string_view queue, const task_report& report) {
-  statement query = db.prepare(
-      "SELECT t.claim_key, t.result FROM task_attempt a LEFT JOIN task t ON t.id = a.task_id WHERE a.task_id = ? AND "
-      "a.attempt = ? AND a.claim_key = ? AND a.queue = ? AND a.outcome = ? AND a.outcome <> ''");
+  statement query = db.prepare(R"sql(
+SELECT t.result FROM task_attempt a LEFT JOIN task t ON t.id = a.task_id
+WHERE a.task_id = ? AND a.attempt = ? AND a.claim_key = ? AND a.queue = ? AND a.outcome = ? AND a.outcome <> '')sql");
   query.bind(number(report.ref.id), std::int64_t{report.ref.attempt}, report.ref.claim_key, queue,
              outcome_of(report.what));
   if (!query.step()) return false;
-  const bool says_something = report.what != task_report::kind::hand_back;
-  return !says_something || query.text(0) != report.ref.claim_key || query.text(1) == report.text;
+  return report.what != task_report::kind::finish || query.is_null(0) || query.text(0) == report.text;
 }
 
 /// Whether this attempt was reported to run before.
@@ -64,9 +63,9 @@ bool has_run(connection& db, const task_record& task) {
 /// The attempt goes on, also after it was unknown.
 void go_on(connection& db, const task_record& task, task_state state, std::string_view external) {
   db.prepare("UPDATE task SET state = ?2, external = ?3 WHERE id = ?1").bind(task.id, number(state), external).run();
-  db.prepare(
-        "UPDATE task_attempt SET running_ms = iif(?4 = 3, coalesce(running_ms, ?5), running_ms), ended_ms = NULL, "
-        "outcome = '' WHERE task_id = ?1 AND attempt = ?2 AND claim_key = ?3")
+  db.prepare(R"sql(
+UPDATE task_attempt SET running_ms = iif(?4 = 3, coalesce(running_ms, ?5), running_ms), ended_ms = NULL, outcome = ''
+WHERE task_id = ?1 AND attempt = ?2 AND claim_key = ?3)sql")
       .bind(task.id, task.attempt, task.claim_key, number(state), wall_ms())
       .run();
   note_task(db, task.id, to_string(state));
@@ -145,9 +144,8 @@ bool retry_task(connection& db, std::string_view queue, std::uint64_t id) {
       task.state == task_state::failed || task.state == task_state::cancelled || task.state == task_state::unknown;
   if (!can) return false;
   note_task(db, task.id, "retried");
-  db.prepare(
-        "UPDATE task SET cancel_wanted = 0, max_attempts = max(max_attempts, attempt + 1), ended_ms = NULL WHERE id = "
-        "?")
+  db.prepare(R"sql(
+UPDATE task SET cancel_wanted = 0, max_attempts = max(max_attempts, attempt + 1), ended_ms = NULL WHERE id = ?)sql")
       .bind(task.id)
       .run();
   make_ready(db, task.id, {});

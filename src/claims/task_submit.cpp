@@ -29,10 +29,10 @@ void check_task(connection& db, const new_task& task) {
 std::int64_t add_task(connection& db, std::string_view queue, const new_task& task) {
   const claim_request& needs = task.needs;
   const due_time due = due_after(task.delay);
-  db.prepare(
-        "INSERT INTO task(queue, key, payload, priority, due_ms, due_wall_ms, ready_ms, max_attempts, submitted_ms, "
-        "pool, count, memory, grp, one_group, attributes, life, lease_ms) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-        "?, ?, ?, ?, ?)")
+  db.prepare(R"sql(
+INSERT INTO task(queue, key, payload, priority, due_ms, due_wall_ms, ready_ms, max_attempts, submitted_ms,
+  pool, count, memory, grp, one_group, attributes, life, lease_ms)
+VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))sql")
       .bind(queue, task.key, task.payload, std::int64_t{task.priority}, due.monotonic, due.wall, monotonic_ms(),
             std::int64_t{task.max_attempts}, wall_ms(), needs.pool, std::int64_t{needs.count}, number(needs.memory),
             needs.group, std::int64_t{needs.one_group}, needs.match, static_cast<std::int64_t>(needs.life),

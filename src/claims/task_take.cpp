@@ -8,6 +8,7 @@
 ///  4. A task that could not be served if everything were free sets nothing aside, or it would stop the queue for ever.
 #include <algorithm>
 
+#include "claim_end.hpp"
 #include "claim_time.hpp"
 #include "task_needs.hpp"
 #include "task_record.hpp"
@@ -16,14 +17,12 @@ namespace lockkit::detail {
 namespace {
 
 void add_attempt(connection& db, const chosen_task& task, const std::string& claim_key) {
-  db.prepare(
-        "INSERT INTO task_attempt(task_id, queue, key, attempt, claim_key, items, taken_ms) SELECT t.id, t.queue, "
-        "t.key, "
-        "t.attempt, t.claim_key, (SELECT json_group_array(json_object('name', r.name, 'group', r.grp, 'token', "
-        "i.token)) "
-        "FROM claim c JOIN claim_item i ON i.claim_id = c.id JOIN resource r ON r.id = i.resource_id WHERE c.key = "
-        "?2), "
-        "?3 FROM task t WHERE t.id = ?1")
+  db.prepare(R"sql(
+INSERT INTO task_attempt(task_id, queue, key, attempt, claim_key, items, taken_ms)
+SELECT t.id, t.queue, t.key, t.attempt, t.claim_key, (
+  SELECT json_group_array(json_object('name', r.name, 'group', r.grp, 'token', i.token))
+  FROM claim c JOIN claim_item i ON i.claim_id = c.id JOIN resource r ON r.id = i.resource_id WHERE c.key = ?2), ?3
+FROM task t WHERE t.id = ?1)sql")
       .bind(task.id, claim_key, wall_ms())
       .run();
 }
@@ -83,9 +82,10 @@ std::optional<granted_task> find_granted(connection& db, std::string_view claim_
 silent_ends list_silent_ends(connection& db, const take_operation& waiting) {
   silent_ends found;
   {
-    statement query = db.prepare(R"sql(
-SELECT o.pid, o.pid_namespace, o.pidfd_inode, EXISTS (SELECT 1 FROM claim WHERE owner_id = o.id AND life = 1)
-FROM owner o WHERE EXISTS (SELECT 1 FROM claim WHERE owner_id = o.id AND life <> 2))sql");
+    statement query = db.prepare(
+        "SELECT pid, pid_namespace, pidfd_inode, EXISTS (SELECT 1 FROM claim WHERE owner_id = owner.id AND life = 1) "
+        "FROM owner WHERE EXISTS (SELECT 1 FROM claim WHERE owner_id = owner.id AND" LOCKKIT_HAS_HOLDER
+        ") OR EXISTS (SELECT 1 FROM waiter WHERE owner_id = owner.id)");
     while (query.step()) {
       if (query.integer(3) != 0) {
         found.has_jobs = true;
