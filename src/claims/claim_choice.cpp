@@ -20,6 +20,7 @@ namespace lockkit::detail {
 namespace {
 
 // One condition for every request: the parts that a request does not use cost a comparison of constants.
+// NOLINTNEXTLINE(cppcoreguidelines-macro-usage): a part of literals
 #define LOCKKIT_MATCHING                                           \
   " AND memory >= ?2 AND (?3 = '' OR grp = ?3) AND (?4 = '{}' OR " \
   "NOT EXISTS (SELECT 1 FROM json_each(?4) AS want WHERE "         \

@@ -9,10 +9,10 @@ namespace lockkit::detail {
 
 /// A resource with units that can be had.
 struct candidate {
-  std::int64_t id;
+  std::int64_t id = 0;
   std::string name;
   std::string group;
-  std::int64_t units;
+  std::int64_t units = 0;
 };
 
 /// Units that are kept for somebody else, by the resource's id.
@@ -34,10 +34,10 @@ struct prospect {
 
 /// A resource that would do, whether it is free or not; retired ones are none.
 struct pool_member {
-  std::int64_t id;
+  std::int64_t id = 0;
   std::string group;
-  bool up;
-  bool full;
+  bool up = false;
+  bool full = false;
 };
 [[nodiscard]] std::vector<pool_member> members_that_match(connection& db, const claim_request& request);
 

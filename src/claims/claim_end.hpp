@@ -11,6 +11,7 @@ namespace lockkit::detail {
 
 // Of a claim that ends with its holder. One that only a release ends is such a claim as long as its task's attempt may
 // be taken again or becomes unknown by the holder's end (task_claims.cpp).
+// NOLINTNEXTLINE(cppcoreguidelines-macro-usage): a part of literals
 #define LOCKKIT_HAS_HOLDER                                                                   \
   " (life <= 1 OR (life = 3 AND EXISTS (SELECT 1 FROM task WHERE claim_key = claim.key AND " \
   "state IN (1, 2, 3, 7) AND state <> 7))) "

@@ -106,7 +106,7 @@ std::string explain_needs(connection& db, const claim_request& request, const de
   }
   if (request.one_group && largest_group(all).second < request.count) {
     const auto [group, size] = largest_group(all);
-    return fmt::format("{} of one group of pool \"{}\"{}: the largest, \"{}\", has {}", request.count, request.pool,
+    return fmt::format(R"({} of one group of pool "{}"{}: the largest, "{}", has {})", request.count, request.pool,
                        text_of(request), group, size);
   }
   return explain_shortage(db, request, all, is_dead);

@@ -8,6 +8,7 @@
 namespace lockkit::detail {
 
 /// The columns that needs_of() reads.
+// NOLINTNEXTLINE(cppcoreguidelines-macro-usage): a part of literals
 #define LOCKKIT_TASK_NEEDS "pool, count, memory, grp, one_group, attributes, life, lease_ms"
 [[nodiscard]] claim_request needs_of(const statement& row, int first_column);
 

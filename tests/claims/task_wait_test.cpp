@@ -2,6 +2,7 @@
 #include <signal.h>
 
 #include <future>
+#include <set>
 
 #include "claims/task_testing.hpp"
 
@@ -147,4 +148,34 @@ TEST_CASE("wait_for_change: returns at once the first time, then after each chan
   CHECK(other.wait() == 0);
   place.queue.wait_for_change(deadline::after(20ms));
   place.queue.wait_for_change(deadline::after(20ms));
+}
+
+TEST_CASE("threads that share one queue have each task once, while others submit and look") {
+  queue_place place(2);
+  std::vector<std::future<std::vector<std::uint64_t>>> takers;
+  for (int i = 0; i < 3; ++i) {
+    takers.push_back(std::async(std::launch::async, [&] {
+      std::vector<std::uint64_t> mine;
+      while (auto taken = place.queue.take_until({}, deadline::after(60s))) {
+        place.queue.finish(taken->ref);
+        if (taken->key.substr(0, 3) == "end") return mine;
+        mine.push_back(taken->ref.id);
+      }
+      return mine;
+    }));
+  }
+  auto onlooker = std::async(std::launch::async, [&] {
+    while (!place.queue.find("end 2") || place.queue.list({.state = task_state::done, .limit = 1000}).size() < 103) {
+      place.queue.wait_for_change(deadline::after(60s));
+    }
+  });
+  for (int i = 0; i < 100; ++i) place.submit(std::to_string(i), i % 2 == 0 ? one_gpu : claim_request{});
+  for (int i = 0; i < 3; ++i) place.queue.submit({.key = "end " + std::to_string(i), .priority = -1});
+  std::vector<std::uint64_t> all;
+  for (auto& taker : takers) {
+    for (const std::uint64_t id : taker.get()) all.push_back(id);
+  }
+  onlooker.get();
+  CHECK(all.size() == 100);
+  CHECK(std::set<std::uint64_t>(all.begin(), all.end()).size() == 100);
 }
