@@ -4,7 +4,9 @@
 //     after the second: a look alone says nothing of its duration, events alone nothing of what came before them.
 //  2. The first look comes after a lull: a tree that is being copied would be walked for each of its files.
 //  3. Looking at a big tree takes time: no more than a fifth of all time goes into it.
-//  4. Writers are asked for in the second look only, so that nobody who is still writing meets our leases.
+//  4. Writers are asked for in the second look, so that nobody who is still busy meets our leases. A look that met one
+//     is no first look: a store through a mapping changes no time if the page was dirty before, and only the end of
+//     the mapping is an event. Where there are no events, the first look asks as well.
 //  5. The caller's own test is asked when nothing else is in the way. It may take long and may change the directory
 //     itself: events are handed over after it, and only then is the case at rest.
 //  6. What holds a quiet directory back usually goes with an event. It need not: a file can be closed under a name
@@ -122,12 +124,13 @@ void settle_case::judge_complete(const tree_look& look) {
   const bool same = print_ == look.print;
   if (phase_ == phase::told) return same ? rest() : touched({});
   const bool is_second = phase_ == phase::compared;
-  const bool is_enough = phase_ == phase::moved_in || (is_second && same);
+  const bool was_free = std::exchange(was_free_, !look.unfinished);
+  const bool is_enough = phase_ == phase::moved_in || (is_second && same && (was_free || look.unfinished));
   phase_ = phase::compared;
   print_ = look.print;
   if (!is_enough) {
     obstacle_ = {"it has not been quiet for long enough", {}};
-    if (is_second) note_activity(steady::now(), {});
+    if (is_second && !same) note_activity(steady::now(), {});
     due_ = steady::now() + pause_between_looks();
     return;
   }

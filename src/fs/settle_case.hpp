@@ -81,6 +81,7 @@ class settle_case {
   steady::time_point restless_since_;
   bool was_quiet_ = false;
   std::optional<fingerprint> print_;
+  bool was_free_ = true;                    ///< of writers and unfinished names, in that look
   std::chrono::nanoseconds cost_{0};        ///< of the last look
   std::chrono::nanoseconds next_pause_{0};  ///< of rule 6; zero: none yet
   offence obstacle_;

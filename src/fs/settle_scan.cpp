@@ -72,9 +72,7 @@ struct level {
 
 class tree_walk {
  public:
-  explicit tree_walk(const scan_terms& terms) : terms_(terms) {
-    if (terms.probe_writers) probe_.emplace();
-  }
+  explicit tree_walk(const scan_terms& terms) : terms_(terms) {}
 
   tree_look run(const case_place& place) {
     std::error_code ec;
@@ -192,7 +190,7 @@ class tree_walk {
     add(entry, name);
     if (!entry.is_regular()) return;
     ++look_.files;
-    if (probe_ && !look_.unfinished) look_for_writer(entry, name);
+    if ((terms_.probe_writers || !look_.events_seen) && !look_.unfinished) look_for_writer(entry, name);
   }
 
   void add(const entry_state& entry, const std::string& name) noexcept {
@@ -213,6 +211,7 @@ class tree_walk {
     const bool is_leased = ec == std::errc::resource_unavailable_try_again;
     if (ec && !may_not && !is_leased) return end_by(ec, name);
     platform::writers found = is_leased ? platform::writers::some : platform::writers::unknown;
+    if (!probe_) probe_.emplace();
     if (file) found = probe_->ask(file.get(), ec);
     if (found == platform::writers::unknown) {
       look_.writers_seen = false;

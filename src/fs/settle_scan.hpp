@@ -64,7 +64,7 @@ struct scan_terms {
   const settle_options& options;
   settle_watches& watches;
   case_number owner;
-  bool probe_writers;
+  bool probe_writers;  ///< also if there are events
   std::stop_token stop;
 };
 

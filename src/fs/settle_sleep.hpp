@@ -44,7 +44,7 @@ class lost_events {
  public:
   [[nodiscard]] std::chrono::nanoseconds next_pause() noexcept {
     const auto now = std::chrono::steady_clock::now();
-    const bool is_new = pause_ == pause_.zero() || now - last_ > 2 * longest;
+    const bool is_new = pause_ == std::chrono::nanoseconds::zero() || now - last_ > 2 * longest;
     pause_ = is_new ? shortest : std::min(2 * pause_, longest);
     last_ = now;
     return pause_;

@@ -1,6 +1,7 @@
 #include "settle_watches.hpp"
 
 #include <algorithm>
+#include <ranges>
 
 namespace lockkit::detail {
 
@@ -51,7 +52,7 @@ std::filesystem::path settle_watches::place_of(const platform::tree_event& event
     names.push_back(&at->second.name);
   }
   std::filesystem::path path;
-  for (auto name = names.rbegin(); name != names.rend(); ++name) path /= **name;
+  for (const std::string* name : names | std::views::reverse) path /= *name;
   return path;
 }
 

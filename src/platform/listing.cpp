@@ -13,7 +13,7 @@
 namespace lockkit::platform {
 namespace {
 
-constexpr std::size_t buffer_size = 32 * 1024;
+constexpr std::size_t buffer_size = std::size_t{32} * 1024;
 
 std::int64_t nanoseconds(const statx_timestamp& time) noexcept {
   return time.tv_sec * 1'000'000'000 + time.tv_nsec;

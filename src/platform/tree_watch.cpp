@@ -21,7 +21,7 @@ namespace {
 // Reading and opening are not changes; our own looks would be seen.
 constexpr std::uint32_t changes = IN_MODIFY | IN_ATTRIB | IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_DELETE_SELF |
                                   IN_MOVED_FROM | IN_MOVED_TO | IN_MOVE_SELF;
-constexpr std::size_t buffer_size = 64 * 1024;
+constexpr std::size_t buffer_size = std::size_t{64} * 1024;
 static_assert(buffer_size >= sizeof(inotify_event) + NAME_MAX + 1);
 
 tree_event decode(const inotify_event& head, const char* name) {
