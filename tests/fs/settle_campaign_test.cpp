@@ -61,10 +61,10 @@ class copier {
 
   void run() {
     act([&] { fs::create_directories(directory_); });
-    const int steps = between(3, 12);
+    const int steps = between(3, 9);
     for (int i = 0; i < steps; ++i) {
       one_of_many();
-      std::this_thread::sleep_for(std::chrono::microseconds(between(0, 8000)));
+      std::this_thread::sleep_for(std::chrono::microseconds(between(0, 25000)));
     }
     act([&] {
       state_.finished = true;
@@ -207,7 +207,7 @@ int copy_all(const testing::scratch_directory& place, const blackboard& states, 
 
 void run_campaign([[maybe_unused]] bool with_events) {
   const char* const long_run = std::getenv("LOCKKIT_TEST_LONG");
-  const std::size_t cases = long_run == nullptr ? 18 : 600;
+  const std::size_t cases = long_run == nullptr ? 15 : 600;
   const unsigned seed = long_run == nullptr ? 1 : std::random_device()();
   testing::scratch_directory place(testing::memory_directory());
   fs::create_directory(place / "parent");

@@ -5,6 +5,7 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "fs/settle_support.hpp"
@@ -157,6 +158,22 @@ void live_without_events(const fs::path& parent) {
 }
 
 }  // namespace
+
+TEST_CASE("without events, what a mapping stores last is followed by a whole quiet time") {
+  testing::scratch_directory place(testing::memory_directory());
+  put_file(place / "case/file");
+  testing::writing_process writer(place / "case/file", testing::writing_process::by::mapping);
+  fault::arm({.what = fault::action::fail, .name = "inotify_init1", .error = EMFILE});
+  running_service service(place.path(), quiet_for(10ms));
+  CHECK(service.await(kind::waiting, "case").result.where == place / "case/file");
+  writer.release();  // it stores and ends; the time of the file may not change by that
+  fault::start_recording();
+  service.await(kind::settled, "case");
+  const std::vector<std::string> calls = fault::stop_recording();
+  CHECK(std::ranges::count(calls, "fstatfs") >= 2);  // one for each look
+  CHECK_FALSE(service.stop());
+  fault::disarm();
+}
 
 TEST_CASE("where no instance or no watch of inotify is left, changes are found by looking, and that is said") {
   testing::scratch_directory place(testing::memory_directory());
