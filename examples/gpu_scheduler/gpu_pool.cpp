@@ -28,7 +28,7 @@ constexpr const char* mark = "foreign";       // attribute: pid of the program t
 constexpr const char* found_by = "found_by";  // attribute: "nvml"
 
 json attributes_of(const resource& what) {
-  json result = json::parse(what.attributes, nullptr, false);
+  const json result = json::parse(what.attributes, nullptr, false);
   return result.is_object() ? result : json::object();
 }
 
