@@ -62,7 +62,7 @@ TEST_CASE("a failed case is tried again as often as allowed, and by hand") {
 }
 
 TEST_CASE("a running case is stopped by cancel, with its whole tree, also while no scheduler runs") {
-  scheduler_site site(one_gpu);
+  scheduler_site site(one_gpu, "limits: {grace: 60s}\n");
   site.add_case("a", "setsid sleep 60 & wait_for never");
   site.add_case("b");
   {
