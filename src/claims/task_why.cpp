@@ -113,7 +113,7 @@ ready_record load_ready(connection& db, std::int64_t id) {
 
 tasks_ahead look_ahead(connection& db, std::string_view queue, std::int64_t id, const ready_record& ready) {
   statement query = db.prepare("SELECT id, key, max(ready_ms, due_ms), " LOCKKIT_TASK_NEEDS R"sql(
-FROM task WHERE queue = ?1 AND state = 0 AND blockers = 0 AND due_ms <= ?2
+FROM task INDEXED BY task_ready WHERE queue = ?1 AND state = 0 AND blockers = 0 AND due_ms <= ?2
   AND (priority > ?3 OR (priority = ?3 AND id < ?4)) ORDER BY priority DESC, id LIMIT 1000)sql");
   query.bind(queue, monotonic_ms(), ready.priority, id);
   tasks_ahead found;
