@@ -221,12 +221,11 @@ void run_campaign([[maybe_unused]] bool with_events) {
 #if defined(LOCKKIT_FAULT_INJECTION)
   if (!with_events) fault::arm({.what = fault::action::fail, .name = "inotify_init1", .error = EMFILE});
 #endif
-  testing::running_service service(place / "parent", testing::quiet_for(quiet));
-  service.also = [&](const news& item) {
+  testing::running_service service(place / "parent", testing::quiet_for(quiet), [&](const news& item) {
     if (item.what != news::kind::settled) return;
     const std::size_t number = std::stoul(item.name.substr(4));
     if (!states[number].finished) early.push_back(number);
-  };
+  });
   for (std::size_t i = 0; i < copiers; ++i) start.send();
   for (auto& process : processes) CHECK(process.wait() == 0);
   std::size_t proofs = 0;

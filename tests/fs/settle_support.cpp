@@ -65,8 +65,10 @@ void writing_process::release() {
   if (child_.wait() != 0) throw std::runtime_error("the writing process failed");
 }
 
-running_service::running_service(const fs::path& parent, lockkit::settle_options options)
-    : service_(
+running_service::running_service(const fs::path& parent, lockkit::settle_options options,
+                                 std::function<void(const news&)> also)
+    : also_(std::move(also)),
+      service_(
           parent, std::move(options),
           {.on_settled = [this](const fs::path& path, const auto& result) { log(news::kind::settled, path, result); },
            .on_vanished = [this](const fs::path& path) { log(news::kind::vanished, path, {}); },
@@ -84,7 +86,7 @@ void running_service::log(news::kind what, const fs::path& path, const lockkit::
     log_.push_back(item);
   }
   came_.notify_all();
-  if (also) also(item);
+  if (also_) also_(item);
 }
 
 std::size_t running_service::count_locked(news::kind what, const std::string& name) const {

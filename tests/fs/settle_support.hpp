@@ -60,7 +60,9 @@ struct news {
 /// Runs the service in a thread until destroyed.
 class running_service {
  public:
-  running_service(const std::filesystem::path& parent, lockkit::settle_options options);
+  /// `also` is called on the service's thread for each news, after it was logged.
+  running_service(const std::filesystem::path& parent, lockkit::settle_options options,
+                  std::function<void(const news&)> also = {});
   ~running_service();
 
   /// The next news of that kind about that name after those awaited before; throws after 60 s.
@@ -73,13 +75,11 @@ class running_service {
   /// Without asking: until run() ends by itself.
   std::error_code join();
 
-  /// Called on the service's thread for each news, after it was logged.
-  std::function<void(const news&)> also{};
-
  private:
   void log(news::kind what, const std::filesystem::path& path, const lockkit::settle_result& result);
   std::size_t count_locked(news::kind what, const std::string& name) const;
 
+  std::function<void(const news&)> also_;
   mutable std::mutex mutex_;
   std::condition_variable came_;
   std::vector<news> log_;

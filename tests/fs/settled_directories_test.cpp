@@ -228,7 +228,7 @@ TEST_CASE("why a directory waits is told once, and again when that changes") {
 TEST_CASE("a directory that never comes to rest is told as still changing") {
   testing::scratch_directory place(testing::memory_directory());
   put_file(place / "case/file", "");
-  running_service service(place.path(), quiet_for(100ms));
+  running_service service(place.path(), quiet_for(40ms));
   std::atomic<bool> told = false;
   std::jthread worker([&] {
     for (int i = 0; !told; ++i) {
