@@ -42,10 +42,11 @@ namespace lockkit::inline v0 {
 struct settle_options {
   std::chrono::milliseconds quiet_time{2000};  ///< below 1 ms counts as 1 ms
 
-  /// Shell patterns (fnmatch) for names of files and directories that are not finished. lockkit's own temporary names
-  /// always count as such; sweep_staged removes those that a crash left.
+  /// Shell patterns (fnmatch) for names of files and directories that are not finished; in the service, of the
+  /// directory itself as well. lockkit's own temporary names always count as such; sweep_staged removes those that a
+  /// crash left.
   std::vector<std::string> in_progress{"*.part", "*.crdownload", "*.filepart", "*.tmp"};
-  /// rsync's temporary names too: `.<name>.` and six letters and digits, one of them in upper case.
+  /// rsync's temporary names too: `.<name>.` and six letters and digits, some in upper case and some not.
   bool rsync_names = true;
 
   /// So many regular files, at any depth. 0: an empty directory may settle as well.

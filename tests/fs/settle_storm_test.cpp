@@ -119,6 +119,25 @@ TEST_CASE("events inside a directory that come before the event of its creation 
   CHECK(service.count(kind::settled, "case") == 1);
 }
 
+TEST_CASE("a directory moved in whole that the listing meets before its event needs no quiet time either") {
+  testing::scratch_directory place(testing::memory_directory());
+  fs::create_directory(place / "parent");
+  put_file(place / "case/file");
+  testing::signal_pipe reached;
+  testing::signal_pipe go_on;
+  fault::arm({.what = fault::action::stop,
+              .name = "getdents64",
+              .announce_fd = reached.write_end(),
+              .resume_fd = go_on.read_end()});
+  running_service service(place / "parent", quiet_for(testing::very_quiet));
+  reached.receive();
+  fs::rename(place / "case", place / "parent/case");
+  go_on.send();
+  service.await(kind::settled, "case");
+  fault::disarm();
+  CHECK_FALSE(service.stop());
+}
+
 TEST_CASE("a directory made between the listing of its parent and the look at it is found and watched") {
   testing::scratch_directory place(testing::memory_directory());
   put_file(place / "case/file");
