@@ -67,7 +67,7 @@ std::vector<std::string> environment_with(const std::map<std::string, std::strin
     const std::string entry = *each;
     if (!changes.contains(entry.substr(0, entry.find('=')))) result.push_back(entry);
   }
-  for (const auto& [name, value] : changes) result.push_back(name + "=" + value);
+  for (const auto& [name, value] : changes) result.emplace_back(name).append("=").append(value);
   return result;
 }
 

@@ -107,9 +107,9 @@ YAML::Node load_yaml(const std::filesystem::path& file) {
   }
 }
 
-yaml_map::yaml_map(const std::filesystem::path& file, YAML::Node node, std::string what,
+yaml_map::yaml_map(const std::filesystem::path& file, const YAML::Node& node, std::string what,
                    std::vector<std::string_view> keys)
-    : file_(file), node_(std::move(node)), what_(std::move(what)) {
+    : file_(file), node_(node), what_(std::move(what)) {
   if (!node_.IsMap()) refuse(node_, fmt::format("{}: expected a map, that is lines of 'key: value'", what_));
   std::vector<std::string> seen;
   for (const auto& item : node_) {

@@ -21,7 +21,8 @@ namespace gpu_scheduler {
 class yaml_map {
  public:
   /// Refuses anything but a map, a key twice, and keys other than `keys` (empty: any).
-  yaml_map(const std::filesystem::path& file, YAML::Node node, std::string what, std::vector<std::string_view> keys);
+  yaml_map(const std::filesystem::path& file, const YAML::Node& node, std::string what,
+           std::vector<std::string_view> keys);
 
   [[nodiscard]] bool has(std::string_view key) const;
   [[nodiscard]] YAML::Node at(std::string_view key) const;  ///< refuses if it is missing
