@@ -125,9 +125,11 @@ bool has_dead(connection& db, std::string_view pool, const death_check& is_dead)
 }
 
 std::int64_t lease_clock(connection& db) {
-  const std::int64_t now = monotonic_ms();
   statement query = db.prepare("SELECT value FROM meta WHERE name = 'clock_ms'");
-  if (query.step() && query.integer(0) > now) throw sqlite_failure{errc::foreign_clock};
+  const std::int64_t latest = query.step() ? query.integer(0) : 0;
+  // After the database: what others have written since, in a look without a transaction, is later than a clock read before.
+  const std::int64_t now = monotonic_ms();
+  if (latest > now) throw sqlite_failure{errc::foreign_clock};
   return now;
 }
 
