@@ -62,27 +62,21 @@ int milliseconds_left(lockkit::deadline until) {
   return static_cast<int>(std::min<std::int64_t>(left.count(), std::numeric_limits<int>::max()));
 }
 
-/// Both outputs until they end. False: the time is over.
-bool read_outputs(pipe_ends& out, pipe_ends& err, client_answer& answer, lockkit::deadline until) {
-  while (out.read.get() >= 0 || err.read.get() >= 0) {
-    std::array<pollfd, 2> waited = {{{out.read.get(), POLLIN, 0}, {err.read.get(), POLLIN, 0}}};
-    const int count = ::poll(waited.data(), waited.size(), milliseconds_left(until));
-    if (count == 0 && until.expired()) return false;
+/// Until the client has ended and nothing is left to read; somebody that it left behind (ssh's ControlPersist) may keep
+/// the outputs open for ever. False: the time is over.
+bool read_until_end(pid_t child, pipe_ends& out, pipe_ends& err, client_answer& answer, lockkit::deadline until) {
+  const descriptor handle(::pidfd_open(child, 0));  // who has not been waited for keeps its number
+  for (bool ended = false;;) {
+    std::array<pollfd, 3> waited = {
+        {{out.read.get(), POLLIN, 0}, {err.read.get(), POLLIN, 0}, {ended ? -1 : handle.get(), POLLIN, 0}}};
+    const int count = ::poll(waited.data(), waited.size(), ended ? 0 : milliseconds_left(until));
+    if (count == 0 && ended) return true;
+    if (until.expired()) return ended;
     if (count <= 0) continue;
     if (waited[0].revents != 0 && !read_some(out.read, answer.output)) out.read.close();
     if (waited[1].revents != 0 && !read_some(err.read, answer.errors)) err.read.close();
+    if (waited[2].revents != 0) ended = true;
   }
-  return true;
-}
-
-/// A child that has not been waited for keeps its number.
-bool wait_for_end(pid_t child, lockkit::deadline until) {
-  const descriptor handle(::pidfd_open(child, 0));
-  pollfd waited = {handle.get(), POLLIN, 0};
-  while (::poll(&waited, 1, milliseconds_left(until)) <= 0) {
-    if (until.expired()) return false;
-  }
-  return true;
 }
 
 int reap(pid_t child) {
@@ -108,7 +102,8 @@ client_answer call_client(const std::vector<std::string>& arguments, std::chrono
   const pid_t child = spawn({.arguments = arguments,
                              .environment = {},
                              .directory = {},
-                             .descriptors = {{out.write.get(), STDOUT_FILENO}, {err.write.get(), STDERR_FILENO}}},
+                             .descriptors = {{out.write.get(), STDOUT_FILENO}, {err.write.get(), STDERR_FILENO}},
+                             .new_session = true},
                             ec);
   out.write.close();
   err.write.close();
@@ -118,8 +113,8 @@ client_answer call_client(const std::vector<std::string>& arguments, std::chrono
   }
   const auto until = lockkit::deadline::after(timeout);
   answer.started = true;
-  answer.ended = read_outputs(out, err, answer, until) && wait_for_end(child, until);
-  if (!answer.ended) ::kill(child, SIGKILL);
+  answer.ended = read_until_end(child, out, err, answer, until);
+  if (!answer.ended) ::kill(-child, SIGKILL);  // a script's children, too: they would go on to add the job
   answer.status = reap(child);
   return answer;
 }

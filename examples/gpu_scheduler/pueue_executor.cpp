@@ -8,11 +8,12 @@
 //  4. What is not known is found out by label. Found: it runs, or how it ended. Not found in two answers at least
 //     `settle` apart: it is not there; what was never known to run may be begun again, what was has failed. While its
 //     intent may still be in the hands of a client (submitting, by another scheduler), the time that a client may take
-//     is added.
+//     is added; one of our own counts from its end.
 //  5. No answer, or one that is not understood, says nothing about any job.
 //  6. pueue joins the arguments and has a shell run them. So `--escape` makes it quote each one, and where a shell
 //     stands before it (ssh), each is quoted for that as well. The GPUs are given by `env`, as the client's environment
 //     is that of another host.
+//  7. `pueue restart` makes another task with the same label. Of several, one that lives counts: the GPU is in use.
 #include "pueue_executor.hpp"
 
 #include <fmt/format.h>
@@ -60,7 +61,7 @@ bool pueue_executor::start(const job& what, int /*life_descriptor*/) {
   if (!answer.started) throw not_started(answer.complaint());
   if (answer.succeeded()) return true;
   const std::lock_guard hold(mutex_);
-  doubtful_.insert(name_of(what.ref));
+  doubtful_.insert_or_assign(name_of(what.ref), clock::now());
   say_(fmt::format("pueue add for '{}': {}; asking what became of it", what.name, answer.complaint()));
   return false;
 }
@@ -71,7 +72,10 @@ std::optional<std::map<std::string, pueue_task>> pueue_executor::ask() {
     const client_answer answer = call({"status", "--json"});
     if (!answer.succeeded()) throw failure(exit_status::unavailable, answer.complaint());
     std::map<std::string, pueue_task> result;
-    for (pueue_task& each : parse_pueue_status(answer.output)) result[each.label] = std::move(each);
+    for (pueue_task& each : parse_pueue_status(answer.output)) {
+      const bool lives = each.state == pueue_state::running || each.state == pueue_state::waiting;
+      if (lives || !result.contains(each.label)) result[each.label] = std::move(each);  // rule 7
+    }
     if (!std::exchange(reached_, true)) say_("pueue answers again");
     return result;
   } catch (const failure& why) {
@@ -116,10 +120,15 @@ job_report pueue_executor::found(const lockkit::task_status& task, const pueue_t
   }
 }
 
-milliseconds pueue_executor::patience(const lockkit::task_status& task) {
+/// When it is not there, if it has been missing since then. Before a client of ours has ended, that it was missing says
+/// nothing; of the clients of others only the longest time is known.
+pueue_executor::clock::time_point pueue_executor::gone_at(const lockkit::task_status& task,
+                                                          clock::time_point missing_since) {
   const std::lock_guard hold(mutex_);
-  const bool in_flight = task.state == task_state::submitting && !doubtful_.contains(name_of(ref_of(task)));
-  return in_flight ? own_.settle + own_.timeout : own_.settle;
+  const auto doubt = doubtful_.find(name_of(ref_of(task)));
+  if (doubt != doubtful_.end()) return std::max(missing_since, doubt->second) + own_.settle;
+  const bool in_flight = task.state == task_state::submitting;
+  return missing_since + own_.settle + (in_flight ? own_.timeout : milliseconds(0));
 }
 
 /// Rule 4.
@@ -127,7 +136,7 @@ std::optional<job_report> pueue_executor::missing(const lockkit::task_status& ta
   const auto now = clock::now();
   const std::string label = name_of(ref_of(task));
   const auto since = missing_since_.try_emplace(label, now).first->second;
-  if (now - since < patience(task) || since == now) return std::nullopt;
+  if (since == now || now < gone_at(task, since)) return std::nullopt;
   missing_since_.erase(label);
   if (task.cancel_wanted) return job_report{ref_of(task), job_end::cancelled, "removed from pueue"};
   if (task.state == task_state::running || has_run_(ref_of(task))) {

@@ -4,7 +4,6 @@
 #include <functional>
 #include <map>
 #include <mutex>
-#include <set>
 
 #include "client_call.hpp"
 #include "configuration.hpp"
@@ -35,7 +34,7 @@ class pueue_executor : public executor {
   [[nodiscard]] std::optional<std::map<std::string, pueue_task>> ask();
   [[nodiscard]] job_report found(const lockkit::task_status& task, const pueue_task& there) const;
   [[nodiscard]] std::optional<job_report> missing(const lockkit::task_status& task);
-  [[nodiscard]] milliseconds patience(const lockkit::task_status& task);
+  [[nodiscard]] clock::time_point gone_at(const lockkit::task_status& task, clock::time_point missing_since);
   void stop(const pueue_task& there) const;
 
   const configuration& settings_;
@@ -43,7 +42,8 @@ class pueue_executor : public executor {
   question has_run_;
   message say_;
   std::mutex mutex_;
-  std::set<std::string> doubtful_;  ///< handed to a client of ours that has ended without an answer
+  /// Handed to a client of ours that has ended without an answer, and when it ended.
+  std::map<std::string, clock::time_point> doubtful_;
   bool reached_ = true;
   std::map<std::string, clock::time_point> missing_since_;
 };

@@ -6,11 +6,13 @@
 #include "client_call.hpp"
 #include "examples/gpu_scheduler/site.hpp"
 #include "failure.hpp"
+#include "pueue_executor.hpp"
 #include "pueue_status.hpp"
 #include "support/catch.hpp"
 
 using gpu_scheduler::parse_pueue_status;
 using gpu_scheduler::pueue_state;
+using std::chrono::milliseconds;
 using testing::eventually;
 using testing::read_file;
 using testing::scheduler_site;
@@ -78,6 +80,64 @@ TEST_CASE("a client that does not answer is given up in time") {
   CHECK(answer.started);
   CHECK_FALSE(answer.succeeded());
   CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(20));
+}
+
+TEST_CASE("a client that is given up takes what it had started with it") {
+  const testing::scratch_directory here;
+  const std::string file = (here / "pid").string();
+  const auto answer =
+      gpu_scheduler::call_client({"sh", "-c", "sleep 1000 & echo $! > \"$0\"; wait", file}, milliseconds(500));
+  REQUIRE(answer.started);
+  CHECK_FALSE(answer.ended);
+  const int left = std::stoi(read_file(file));
+  CHECK(eventually([&] { return read_file("/proc/" + std::to_string(left) + "/cmdline").empty(); }));
+}
+
+TEST_CASE("a client that has ended is not waited for because somebody keeps its outputs open") {
+  const testing::scratch_directory here;
+  const std::string file = (here / "pid").string();
+  const auto answer =
+      gpu_scheduler::call_client({"sh", "-c", "sleep 1000 & echo $! > \"$0\"; echo yes", file}, milliseconds(5000));
+  ::kill(std::stoi(read_file(file)), SIGKILL);
+  CHECK(answer.succeeded());
+  CHECK(answer.output == "yes\n");
+}
+
+TEST_CASE("that a job was missing while its client still had it does not count") {
+  gpu_scheduler::configuration settings;
+  settings.pueue.emplace();
+  settings.pueue->client = {"sh", "-c", "[ $1 = add ] && sleep 1000; echo '{\"tasks\": {}}'", "client"};
+  settings.pueue->settle = milliseconds(1000);
+  settings.pueue->timeout = milliseconds(1500);
+  gpu_scheduler::pueue_executor jobs(settings, [](const auto&) { return false; }, [](const auto&) {});
+  lockkit::task_status task;
+  task.id = task.attempt = 1;
+  task.claim_key = "aa";
+  task.state = lockkit::task_state::submitting;
+  CHECK(jobs.look({task}).empty());
+  gpu_scheduler::job what;
+  what.ref = gpu_scheduler::ref_of(task);
+  what.command = {"true"};
+  CHECK_FALSE(jobs.start(what, -1));
+  CHECK(jobs.look({task}).empty());
+  REQUIRE(eventually([&] { return !jobs.look({task}).empty(); }));
+}
+
+TEST_CASE("a task that somebody restarted in pueue runs, though its first number says that it has failed") {
+  const std::string failed =
+      R"("9": {"id": 9, "label": "lockkit-1-1-aa", "status": {"Done": {"result": {"Failed": 1}}}})";
+  const std::string runs = R"("10": {"id": 10, "label": "lockkit-1-1-aa", "status": {"Running": {}}})";
+  gpu_scheduler::configuration settings;
+  settings.pueue.emplace();
+  settings.pueue->client = {"sh", "-c", "echo \"$0\"", "{\"tasks\": {" + failed + ", " + runs + "}}"};
+  gpu_scheduler::pueue_executor jobs(settings, [](const auto&) { return true; }, [](const auto&) {});
+  lockkit::task_status task;
+  task.id = task.attempt = 1;
+  task.claim_key = "aa";
+  task.state = lockkit::task_state::running;
+  const auto found = jobs.look({task});
+  REQUIRE(found.size() == 1);
+  CHECK((found[0].how == gpu_scheduler::job_end::running));
 }
 
 TEST_CASE("cases run through pueue in both shapes of its answers, each once") {
