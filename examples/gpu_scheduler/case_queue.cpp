@@ -30,11 +30,18 @@ lockkit::new_task task_for(const configuration& settings, const fs::path& direct
   }
 }
 
+/// Without symbolic links: one case under two names would run twice.
+fs::path resolved(const fs::path& path) {
+  std::error_code ec;
+  const fs::path result = fs::weakly_canonical(path, ec);
+  return ec ? fs::absolute(path).lexically_normal() : result;
+}
+
 }  // namespace
 
 std::string key_of(const configuration& settings, const fs::path& case_directory) {
-  const fs::path directory = fs::absolute(case_directory).lexically_normal();
-  const fs::path inside = directory.lexically_relative(settings.folder);
+  const fs::path directory = resolved(case_directory);
+  const fs::path inside = directory.lexically_relative(resolved(settings.folder));
   const bool outside = inside.empty() || inside == "." || *inside.begin() == "..";
   std::string key = (outside ? directory : inside).native();
   while (key.size() > 1 && key.ends_with('/')) key.pop_back();
@@ -58,7 +65,10 @@ lockkit::submission submit_case(lockkit::task_queue& queue, const configuration&
 }
 
 job prepare(const configuration& settings, const lockkit::taken_task& taken) {
-  if (!taken.payload.empty()) throw failure(exit_status::bad_data, taken.payload);
+  if (!taken.payload.empty()) {
+    throw failure(exit_status::bad_data,
+                  taken.payload + " (it is read once: correct it, and give the directory another name)");
+  }
   job what{taken.ref, taken.key, directory_of(settings, taken.key), taken.held.items(), {}, settings.environment};
   std::error_code ec;
   if (!fs::is_directory(what.directory, ec) && !(settings.pueue && settings.pueue->remote_shell)) {

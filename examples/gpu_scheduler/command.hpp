@@ -18,6 +18,7 @@ namespace gpu_scheduler {
 /// What all commands share.
 struct context {
   std::filesystem::path configuration_file = "gpu_scheduler.yaml";
+  std::vector<std::string> job_command;  ///< of run-job
   exit_status result = exit_status::ok;
 
   /// A failed part of a command: says why, and keeps the first status for the end.

@@ -20,11 +20,12 @@ void add_run_job(CLI::App& app, context& shared) {
   command->add_option("--time-limit", times->at(0), "milliseconds");
   command->add_option("--grace", times->at(1), "milliseconds");
   command->add_option("--retry-after", times->at(2), "milliseconds");
-  command->add_option("command", given->command)->required();
   command->callback([given, times, &shared] {
     given->time_limit = milliseconds(times->at(0));
     given->grace = milliseconds(times->at(1));
     given->retry_after = milliseconds(times->at(2));
+    given->command = shared.job_command;
+    if (given->command.empty()) throw failure(exit_status::usage, "run-job: no command behind '--'");
     shared.result = static_cast<exit_status>(run_job(*given));
   });
 }

@@ -40,7 +40,8 @@ class reader {
 
  private:
   fs::path path_of(const std::string& text) const {
-    return fs::absolute(file_.parent_path() / text).lexically_normal();
+    const fs::path path = fs::absolute(file_.parent_path() / text).lexically_normal();
+    return path.has_filename() ? path : path.parent_path();  // "new/" is "new"
   }
 
   void read_places(const yaml_map& root, configuration& result) const {
@@ -48,10 +49,22 @@ class reader {
     result.database = path_of(root.text("database"));
     result.folder = path_of(root.text("folder"));
     result.state = path_of(root.text("state", root.text("database") + "-state"));
+    refuse_cases_of_our_own(root, result);
     result.settle = root.duration("settle", result.settle);
     if (root.has("in_progress")) result.in_progress = root.words("in_progress");
     result.complete = root.text("complete", "");
     result.pool = root.text("pool", result.pool);
+  }
+
+  /// What is told from a case by nothing but its place must not lie among the cases.
+  static void refuse_cases_of_our_own(const yaml_map& root, const configuration& made) {
+    const fs::path inside = made.state.lexically_relative(made.folder);
+    const std::string first = inside.begin()->native();
+    if (first == ".." || (first.front() == '.' && first != ".")) return;  // hidden names are no cases
+    root.refuse(root.at("folder"),
+                fmt::format("folder: '{}' lies inside, where each directory is a case: give the cases a folder of "
+                            "their own, or name another 'state'",
+                            made.state.native()));
   }
 
   static void read_command(const yaml_map& root, configuration& result) {
@@ -158,8 +171,9 @@ case_wishes read_wishes(const fs::path& case_directory, const std::string& pool)
   const fs::path file = case_directory / "case.yaml";
   std::error_code ec;
   if (!fs::exists(fs::symlink_status(file, ec))) return result;
-  const yaml_map map(file, load_yaml(file), "case.yaml",
-                     {"group", "gpus", "memory", "one_group", "attributes", "priority"});
+  const YAML::Node root = load_yaml(file);
+  if (root.IsNull()) return result;  // empty, or comments alone
+  const yaml_map map(file, root, "case.yaml", {"group", "gpus", "memory", "one_group", "attributes", "priority"});
   result.needs.group = map.text("group", "");
   result.needs.count = static_cast<std::uint32_t>(map.number("gpus", 1, 1, 1024));
   result.needs.memory = map.bytes("memory");

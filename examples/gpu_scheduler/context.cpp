@@ -18,7 +18,13 @@ lockkit::task_status find_case(const session& open, const std::string& given) {
   const auto [end, error] = std::from_chars(given.data(), given.data() + given.size(), id);
   const bool is_number = error == std::errc() && end == given.data() + given.size();
   std::optional<lockkit::task_status> found = is_number ? open.queue.find(id) : std::nullopt;
-  if (!found) found = open.queue.find(std::string_view(given));
+  const auto named = open.queue.find(std::string_view(given));
+  if (found && named && found->id != named->id) {
+    throw failure(exit_status::usage,
+                  fmt::format("'{}' is the number of '{}' and the name of number {}: give the path of its directory",
+                              given, found->key, named->id));
+  }
+  if (!found) found = named;
   if (!found) found = open.queue.find(std::string_view(key_of(open.settings, given)));
   if (!found) {
     throw failure(exit_status::no_input,

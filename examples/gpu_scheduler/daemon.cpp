@@ -7,6 +7,7 @@
 #include <csignal>
 #include <exception>
 #include <mutex>
+#include <set>
 #include <thread>
 
 #include <lockkit/backoff.hpp>
@@ -45,8 +46,12 @@ class case_scanner {
   void run(const std::stop_token& stop) {
     lockkit::settled_directories::callbacks tell;
     tell.on_settled = [&](const fs::path& path, const lockkit::settle_result& /*how*/) { settled(path, stop); };
-    tell.on_vanished = [](const fs::path& path) { say(fmt::format("'{}' has vanished", path.native())); };
-    tell.on_waiting = [](const fs::path& path, const lockkit::settle_result& how) {
+    tell.on_vanished = [&](const fs::path& path) {
+      vanished_.insert(path);
+      say(fmt::format("'{}' has vanished", path.native()));
+    };
+    tell.on_waiting = [&](const fs::path& path, const lockkit::settle_result& how) {
+      if (is_known(path)) return;  // its job writes there
       say(fmt::format("'{}' is not complete yet: {} ({})", path.native(), how.reason, how.where.native()));
     };
     lockkit::settled_directories folder(settings_.folder, how(), std::move(tell));
@@ -59,7 +64,10 @@ class case_scanner {
     result.quiet_time = settings_.settle;
     result.in_progress.insert(result.in_progress.end(), settings_.in_progress.begin(), settings_.in_progress.end());
     if (!settings_.complete.empty()) {
-      result.complete = [this](const fs::path& path) { return fs::exists(path / settings_.complete); };
+      result.complete = [this](const fs::path& path) {
+        std::error_code unknown;  // a link to itself, say: one odd case must not end the service
+        return fs::exists(path / settings_.complete, unknown);
+      };
     }
     return result;
   }
@@ -70,7 +78,7 @@ class case_scanner {
     while (!stop.stop_requested()) {
       try {
         const lockkit::submission made = submit_case(queue_, settings_, path);
-        if (made.fresh) say(fmt::format("'{}' has settled: case {}", key_of(settings_, path), made.id));
+        announce(path, made);
         return;
       } catch (const std::exception& why) {
         spdlog::warn("'{}' can't be submitted now: {}", path.native(), why.what());
@@ -79,8 +87,29 @@ class case_scanner {
     }
   }
 
+  /// What is not fresh has mostly been written to by its own job; but under a name that was gone comes another case,
+  /// which somebody may be waiting for.
+  void announce(const fs::path& path, const lockkit::submission& made) {
+    const std::string key = key_of(settings_, path);
+    const bool is_another = vanished_.erase(path) > 0;
+    if (made.fresh) {
+      say(fmt::format("'{}' has settled: case {}", key, made.id));
+    } else if (is_another) {
+      say(fmt::format("'{}' is there again: the name is taken by case {}, so that only 'retry' runs it", key, made.id));
+    }
+  }
+
+  [[nodiscard]] bool is_known(const fs::path& path) const {
+    try {
+      return queue_.find(std::string_view(key_of(settings_, path))).has_value();
+    } catch (const std::exception&) {
+      return false;  // a database in trouble: only a message is at stake
+    }
+  }
+
   lockkit::task_queue& queue_;
   const configuration& settings_;
+  std::set<fs::path> vanished_;
 };
 
 /// The first thread that fails ends the daemon; why is kept for main.

@@ -10,14 +10,20 @@
 //     changes nothing.
 //       no record                 the runner never came to start the command: hand back, the attempt is not counted
 //       record and ending         the runner was killed before it could report, or could not reach the database: report
+//       record of another claim   of a database that was replaced: failed, and never what that record says
 //       record without ending     the runner was killed, the power failed: the command may have run: failed, never
 //                                 started again by itself
 //  4. What runs is watched by its own runner. Monitoring only ends the claims of the dead and reads their records.
 //  5. The runner is in a session of its own: Ctrl-C at the scheduler's terminal is not for it.
+//  6. A runner that ended badly (no disk for its record, a library that is gone) has mostly not begun, and its case comes
+//     back at once. After each such in a row nothing is started for twice as long, up to half a minute: else a full disk
+//     is filled by attempts.
 #include "local_executor.hpp"
 
 #include <fmt/format.h>
 #include <sys/wait.h>
+
+#include <algorithm>
 
 #include "run_record.hpp"
 #include "spawn.hpp"
@@ -33,6 +39,12 @@ std::string in_milliseconds(milliseconds time) {
 
 job_report reconcile(const run_record& record, const lockkit::task_ref& ref) {
   if (!record.has_begun()) return {ref, job_end::never_ran, ""};
+  if (!record.is_of_this_claim()) {
+    return {ref, job_end::failed,
+            fmt::format("'{}' is of another claim, as it is where a database was replaced and its state left: nothing "
+                        "was started. Remove the old state, or retry",
+                        record.begun().native())};
+  }
   if (auto ending = record.ending()) return *ending;
   return {ref, job_end::failed,
           "its runner was killed or the machine went down: whether the case is complete is not known"};
@@ -80,6 +92,7 @@ std::vector<std::string> local_executor::runner_command(const job& what) const {
 bool local_executor::start(const job& what, int life_descriptor) {
   if (life_descriptor < 0) throw std::logic_error("a local job needs a claim that lives as long as the job");
   const std::filesystem::path log = settings_.state / "runners.log";
+  refuse_after_failures(log);
   std::error_code ec;
   const pid_t runner = spawn({.arguments = runner_command(what),
                               .environment = what.environment,
@@ -106,9 +119,29 @@ std::vector<job_report> local_executor::look(const std::vector<lockkit::task_sta
   return result;
 }
 
+/// Rule 6.
+void local_executor::refuse_after_failures(const std::filesystem::path& log) {
+  reap();
+  const std::lock_guard hold(mutex_);
+  if (clock::now() >= not_before_) return;
+  throw not_started(fmt::format("the runner before ended badly; '{}' may say why", log.native()));
+}
+
 void local_executor::reap() {
   const std::lock_guard hold(mutex_);
-  std::erase_if(runners_, [](pid_t runner) { return ::waitpid(runner, nullptr, WNOHANG) != 0; });
+  std::erase_if(runners_, [&](pid_t runner) {
+    int status = 0;
+    const pid_t ended = ::waitpid(runner, &status, WNOHANG);
+    if (ended == runner) note_end(status);
+    return ended != 0;
+  });
+}
+
+void local_executor::note_end(int status) {
+  constexpr milliseconds shortest{500};
+  constexpr milliseconds longest{30'000};
+  pause_ = status == 0 ? milliseconds(0) : std::clamp(2 * pause_, shortest, longest);
+  not_before_ = clock::now() + pause_;
 }
 
 }  // namespace gpu_scheduler

@@ -21,13 +21,18 @@ class local_executor : public executor {
   [[nodiscard]] std::chrono::milliseconds interval() const override { return std::chrono::milliseconds(500); }
 
  private:
+  using clock = std::chrono::steady_clock;
+  void refuse_after_failures(const std::filesystem::path& log);
   void reap();
+  void note_end(int status);
   [[nodiscard]] std::vector<std::string> runner_command(const job& what) const;
 
   const configuration& settings_;
   std::filesystem::path program_;
   std::mutex mutex_;
   std::vector<pid_t> runners_;  ///< children of this process, until they are reaped
+  std::chrono::milliseconds pause_{0};
+  clock::time_point not_before_{};
 };
 
 }  // namespace gpu_scheduler

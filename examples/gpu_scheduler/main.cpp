@@ -3,7 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <string_view>
 
 #include "command.hpp"
 
@@ -35,6 +37,15 @@ void declare(CLI::App& app, context& shared) {
   }
 }
 
+/// A job's command is not CLI11's business, which takes "[a,b]" for a list of two. The count of the other arguments.
+int set_aside_job(int argc, char** argv, context& shared) {
+  char** const end = argv + argc;
+  char** const mark = std::find(argv, end, std::string_view("--"));
+  if (mark == end || std::find(argv, mark, std::string_view("run-job")) == mark) return argc;
+  shared.job_command.assign(mark + 1, end);
+  return static_cast<int>(mark - argv);
+}
+
 /// Parsing runs the command.
 int run(CLI::App& app, context& shared, int argc, char** argv) {
   try {
@@ -57,7 +68,7 @@ int main(int argc, char** argv) {
     context shared;
     CLI::App app("Runs each case of a folder once, on the next free GPU of any group", "gpu_scheduler");
     declare(app, shared);
-    return run(app, shared, argc, argv);
+    return run(app, shared, set_aside_job(argc, argv, shared), argv);
   } catch (const std::exception& why) {
     std::fprintf(stderr, "gpu_scheduler: %s\n", why.what());
     return EX_SOFTWARE;

@@ -4,6 +4,8 @@
 //  2. Any scheduler may report about any case: reports name task, attempt and claim, so the second one, or one about an
 //     attempt that is over, changes nothing.
 //  3. Trouble is said and passes: a full disk or a database that is busy too long must not end the daemon while jobs run.
+//  4. Only cases of this kind of executor are judged: another scheduler may run with another kind, or the configuration
+//     may have changed while jobs ran. To pueue, what runs here is missing.
 #include "monitoring.hpp"
 
 #include <fmt/format.h>
@@ -41,7 +43,9 @@ std::vector<task_status> monitoring_loop::begun() const {
     lockkit::task_filter filter{.state = state};
     for (auto page = queue_.list(filter); !page.empty(); page = queue_.list(filter)) {
       filter.after = page.back().id;
-      std::ranges::move(page, std::back_inserter(result));
+      std::ranges::copy_if(page, std::back_inserter(result), [&](const task_status& each) {
+        return each.needs.life == jobs_.life();  // rule 4
+      });
     }
   }
   return result;

@@ -44,6 +44,12 @@ bool run_record::has_begun() const {
   return std::filesystem::exists(std::filesystem::symlink_status(begun_));
 }
 
+bool run_record::is_of_this_claim() const {
+  const nlohmann::json about = nlohmann::json::parse(read_all(begun_), nullptr, false);
+  const std::string claim = about.is_object() ? about.value("claim", "") : "";
+  return claim == ref_.claim_key;
+}
+
 void run_record::end(job_end how, const std::string& text) const {
   const auto* const named = std::ranges::find(ends, how, &std::pair<job_end, const char*>::first);
   const nlohmann::json status = {{"end", named->second}, {"text", text}, {"claim", ref_.claim_key}};
@@ -54,7 +60,8 @@ void run_record::end(job_end how, const std::string& text) const {
 std::optional<job_report> run_record::ending() const {
   if (!std::filesystem::exists(std::filesystem::symlink_status(ended_))) return std::nullopt;
   const nlohmann::json status = nlohmann::json::parse(read_all(ended_), nullptr, false);
-  const std::string how = status.is_object() ? status.value("end", "") : "";
+  const bool is_ours = status.is_object() && status.value("claim", "") == ref_.claim_key;
+  const std::string how = is_ours ? status.value("end", "") : "";
   for (const auto& [end, name] : ends) {
     if (how == name) return job_report{ref_, end, status.value("text", "")};
   }

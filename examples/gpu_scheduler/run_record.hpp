@@ -22,6 +22,10 @@ class run_record {
   /// False: somebody has begun this attempt before. `about` is for people.
   [[nodiscard]] bool begin(const std::string& about) const;
   [[nodiscard]] bool has_begun() const;
+  /// Whether it was this very claim that began it. Numbers begin anew where a database is replaced, and the records of
+  /// the one before say nothing about its cases.
+  [[nodiscard]] bool is_of_this_claim() const;
+  [[nodiscard]] const std::filesystem::path& begun() const { return begun_; }
   void end(job_end how, const std::string& text) const;
   /// nullopt: it has not ended, or nobody lived to write it.
   [[nodiscard]] std::optional<job_report> ending() const;

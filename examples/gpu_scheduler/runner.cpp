@@ -186,6 +186,15 @@ bool begin(const runner_arguments& given, lockkit::task_queue& queue, const run_
   return record.begin(about(given));
 }
 
+/// Rule 5. A job may have filled the disk: the database, which may lie on another one, is told all the same.
+void write_end(const run_record& record, const job_report& end) {
+  try {
+    record.end(end.how, end.text);
+  } catch (const std::exception& why) {
+    fmt::print(stderr, "the end of the job is not on record: {}\n", why.what());
+  }
+}
+
 }  // namespace
 
 int run_job(const runner_arguments& given) {
@@ -197,7 +206,7 @@ int run_job(const runner_arguments& given) {
   const run_record record(given.state, given.ref);
   if (!begin(given, queue, record)) return 0;
   const job_report end = run_command(given, record, queue);
-  record.end(end.how, end.text);  // rule 5
+  write_end(record, end);
   report(queue, end, given.external, given.retry_after);
   return 0;
 }

@@ -62,8 +62,10 @@ bool submission_loop::start_one() {
 
 void submission_loop::start(lockkit::taken_task taken) {
   try {
-    if (!taken.held.items().empty() && taken.held.life_descriptor() < 0 && jobs_.life() == lockkit::claim_life::job) {
-      throw failure(exit_status::bad_data, "it was submitted for another kind of executor");
+    if (!taken.held.items().empty() && !fits(taken.held)) {
+      throw failure(exit_status::bad_data,
+                    "it was submitted while the configuration named another kind of executor, which ends claims in "
+                    "another way: go back to that one, or give its directory another name");
     }
     const job what = prepare(settings_, taken);
     hand_over(what, std::move(taken.held));
@@ -71,6 +73,11 @@ void submission_loop::start(lockkit::taken_task taken) {
     say_(fmt::format("'{}' fails: {}", taken.key, why.what()));
     report(queue_, {taken.ref, job_end::failed, why.what()}, "", settings_.limit.retry_after);
   }
+}
+
+/// What ends the claim must be what ends the job: else its GPU is free while it runs, or for ever taken.
+bool submission_loop::fits(const lockkit::claim& held) const {
+  return (held.life_descriptor() >= 0) == (jobs_.life() == lockkit::claim_life::job);
 }
 
 void submission_loop::hand_over(const job& what, lockkit::claim held) {

@@ -27,6 +27,7 @@ class submission_loop {
 
  private:
   void start(lockkit::taken_task taken);
+  [[nodiscard]] bool fits(const lockkit::claim& held) const;
   void hand_over(const job& what, lockkit::claim held);
 
   lockkit::task_queue& queue_;

@@ -41,6 +41,8 @@ TEST_CASE("a wrong configuration is refused with file, line, column and what was
       {"folder: x\nresources: {a: [g]}\ncommand: [true]\n", "config.yaml:1:1", "'database' is missing"},
       {"database: c.db\nfolder: x\nresources: {a: [g]}\n", "config.yaml:1:1", "'command' is missing"},
       {"database: c.db\nfolder: x\ncommand: [true]\n", "config.yaml:1:1", "no GPU can be known"},
+      {"database: c.db\nfolder: .\nresources: {a: [g]}\ncommand: [true]\n", "config.yaml:2:9",
+       "c.db-state' lies inside"},
       {"database: c.db\ndatabase: d.db\n", "config.yaml:2:1", "'database' stands here a second time"},
       {"database: {a: b}\nfolder: x\nresources: {a: [g]}\ncommand: [true]\n", "config.yaml:1:11", "expected a text"},
       {"database: c.db\nfolder: x\nresources: {a: [g]}\ncommand: run.sh --fast\n", "config.yaml:4:10",
@@ -113,9 +115,10 @@ TEST_CASE("a case gets what its case.yaml asks for") {
   scheduler_site site("resources: {small: {s: {memory: 8GiB}}, big: {b0: {memory: 80GiB}, b1: {memory: 80GiB}}}\n");
   site.add_case("big", "true", "memory: 40GiB\n");
   site.add_case("small", "true", "group: small\n");
+  site.add_case("any", "true", "# nothing yet\n");
   site.add_case("both", "true", "gpus: 2\none_group: true\n");
   const auto daemon = site.start();
-  REQUIRE(site.all_become("done", 3));
+  REQUIRE(site.all_become("done", 4));
   CHECK(site.case_named("big").at("group") == "big");
   CHECK(site.case_named("small").at("gpus") == nlohmann::json{"s"});
   CHECK(site.case_named("both").at("gpus").size() == 2);

@@ -205,7 +205,9 @@ TEST_CASE("a case submitted by hand runs once, however often and by whatever pat
   scheduler_site site(one_gpu);
   site.add_case("a");
   const std::string path = site.path("new/a").string();
-  CHECK(site.run({"submit", path, path + "/", site.path("new/../new/a").string()}).status == 0);
+  std::filesystem::create_directory_symlink("new", site.path("alias"));
+  const std::string alias = site.path("alias/a").string();
+  CHECK(site.run({"submit", path, path + "/", site.path("new/../new/a").string(), alias}).status == 0);
   CHECK(site.run({"submit", site.path("new/none").string()}).status == 66);
   const auto daemon = site.start();
   CHECK(site.all_become("done", 1));
@@ -213,7 +215,8 @@ TEST_CASE("a case submitted by hand runs once, however often and by whatever pat
 }
 
 TEST_CASE("names of cases reach the command as they are") {
-  const std::string name = GENERATE(values<std::string>({"$(touch owned)", "a;b", "'q\"", "{case}", "-rf", "ä ö"}));
+  const std::string name =
+      GENERATE(values<std::string>({"$(touch owned)", "a;b", "'q\"", "{case}", "-rf", "[a,b]", "ä ö"}));
   scheduler_site site(one_gpu);
   site.add_case(name);
   const auto daemon = site.start();
