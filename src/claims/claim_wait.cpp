@@ -56,7 +56,6 @@ claim_result claim_wait::change(connection& db) {
 
 claim_result claim_wait::attempt() {
   const std::int64_t ticket_before = operation_.ticket;
-  const std::int64_t mark_before = mark_.owner_id;
   // A try does not wait for a resource, but it does take its turn at the database.
   const deadline turn = queues_up_ ? until_ : deadline::after(try_patience);
   claim_result result;
@@ -65,7 +64,6 @@ claim_result claim_wait::attempt() {
   } catch (const sqlite_failure& failure) {
     operation_.ticket = ticket_before;
     auto items = look_up(failure);
-    if (!items && mark_before == 0) mark_ = {};
     if (!items) throw;
     result = {.state = grant_state::granted, .items = std::move(*items)};
   }
