@@ -56,13 +56,22 @@ std::pair<std::string, std::size_t> largest_group(const members& all) {
   return best;
 }
 
-std::string holders(connection& db, const claim_request& request, const death_check& is_dead) {
+/// As a JSON array: of those that would do, were they not claimed.
+std::string ids_of_full(const members& all) {
+  std::string ids;
+  for (const pool_member& each : all) {
+    if (each.up && each.full) ids += fmt::format("{}{}", ids.empty() ? "" : ",", each.id);
+  }
+  return fmt::format("[{}]", ids);
+}
+
+/// Who has other things of the pool is in nobody's way.
+std::string holders(connection& db, const members& all, const death_check& is_dead) {
   statement query = db.prepare(R"sql(  -- tasks by the index task_claim
 SELECT o.pid, coalesce(t.id, 0), o.id, c.life FROM claim c JOIN owner o ON o.id = c.owner_id
-  JOIN claim_item i ON i.claim_id = c.id JOIN resource r ON r.id = i.resource_id
-  LEFT JOIN task t ON t.claim_key = c.key AND t.state IN (1, 2, 3, 7)
-WHERE r.pool = ? GROUP BY c.id ORDER BY c.id)sql");
-  query.bind(request.pool);
+  JOIN claim_item i ON i.claim_id = c.id LEFT JOIN task t ON t.claim_key = c.key AND t.state IN (1, 2, 3, 7)
+WHERE i.resource_id IN (SELECT value FROM json_each(?)) GROUP BY c.id ORDER BY c.id)sql");
+  query.bind(ids_of_full(all));
   std::string text;
   for (int count = 0; query.step(); ++count) {
     if (count == 4) return text + ", ...";
@@ -88,7 +97,7 @@ std::string explain_shortage(connection& db, const claim_request& request, const
   std::string text =
       fmt::format("{} more of {}pool \"{}\"{}: {} match{}", missing, request.one_group ? "one group of " : "",
                   request.pool, text_of(request), all.size(), all.size() == 1 ? "es" : "");
-  if (full > 0) text += fmt::format(", {} claimed ({})", are(full), holders(db, request, is_dead));
+  if (full > 0) text += fmt::format(", {} claimed ({})", are(full), holders(db, all, is_dead));
   if (drained > 0) text += fmt::format(", {} drained", are(drained));
   const std::size_t free = all.size() - full - drained;
   if (free > kept_or_found) text += fmt::format(", {} kept for others who wait", are(free - kept_or_found));

@@ -99,26 +99,26 @@ void follow(needs_ahead& ahead, const claim_request& needs, std::int64_t since, 
 }
 
 struct ready_record {
-  std::int64_t priority = 0;
   std::int64_t blockers = 0;
   std::int64_t due_ms = 0;
   claim_request needs;
 };
 
 ready_record load_ready(connection& db, std::int64_t id) {
-  statement query = db.prepare("SELECT priority, blockers, due_ms, " LOCKKIT_TASK_NEEDS " FROM task WHERE id = ?");
+  statement query = db.prepare("SELECT blockers, due_ms, " LOCKKIT_TASK_NEEDS " FROM task WHERE id = ?");
   query.bind(id).step();
-  return {query.integer(0), query.integer(1), query.integer(2), needs_of(query, 3)};
+  return {query.integer(0), query.integer(1), needs_of(query, 2)};
 }
 
+/// The task itself is one of those that a take meets: there the look ends.
 tasks_ahead look_ahead(connection& db, std::string_view queue, std::int64_t id, const ready_record& ready) {
   statement query = db.prepare("SELECT id, key, max(ready_ms, due_ms), " LOCKKIT_TASK_NEEDS R"sql(
 FROM task INDEXED BY task_ready WHERE queue = ?1 AND state = 0 AND blockers = 0 AND due_ms <= ?2
-  AND (priority > ?3 OR (priority = ?3 AND id < ?4)) ORDER BY priority DESC, id LIMIT 1000)sql");
-  query.bind(queue, monotonic_ms(), ready.priority, id);
+ORDER BY priority DESC, id LIMIT 1000)sql");
+  query.bind(queue, monotonic_ms());
   tasks_ahead found;
   needs_ahead ahead(db);
-  while (query.step()) {
+  while (query.step() && query.integer(0) != id) {
     ++found.count;
     follow(ahead, needs_of(query, 3), query.integer(2), named(query.integer(0), query.text(1)), ready.needs.pool,
            found);
@@ -154,13 +154,17 @@ void add_waiting(connection& db, std::string_view queue, const task_record& task
   if (!found.empty()) return;  // who else is ready by then can't be known
   const tasks_ahead ahead = look_ahead(db, queue, task.id, ready);
   const bool served = ready.needs.pool.empty() || look_for(db, {.request = ready.needs}, ahead.kept).is_complete;
-  if (!served) add_behind(ahead, found);
+  // A claim's waiter may have run out of patience in between: then nobody here stands in the way.
+  if (!served && !ahead.keepers.empty()) add_behind(ahead, found);
   add_position(ahead, found);
 }
 
 }  // namespace
 
 reasons explain_task(connection& db, std::string_view queue, std::uint64_t id, const death_check& is_dead) {
+  // As long as a statement stands on a row, all see the database as it is now: what one finds the next finds, too.
+  statement view = db.prepare("SELECT 1 FROM task");
+  (void)view.step();
   const task_record task = require_task(db, queue, id);
   reasons found;
   if (is_over(task.state)) {

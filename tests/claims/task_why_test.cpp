@@ -66,6 +66,36 @@ TEST_CASE("why: which resources are missing, and who has them") {
                              std::to_string(holder) + " of pid " + me() + "), 1 is drained");
 }
 
+TEST_CASE("why: who has what the task could not use is not named") {
+  queue_place place;
+  place.store.add({.pool = "gpu", .name = "large", .memory = 80});
+  place.store.add({.pool = "gpu", .name = "small", .memory = 40});
+  const auto large = place.store.try_claim({.pool = "gpu", .memory = 80});
+  const auto other = place.submit("other", one_gpu);
+  const auto taken = place.queue.try_take();
+  REQUIRE(taken->ref.id == other);
+  const auto found = place.queue.why(place.submit("t", {.pool = "gpu", .memory = 80}));
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].text == "1 more of pool \"gpu\" with 80 bytes: 1 matches, 1 is claimed (by pid " + me() + ")");
+}
+
+TEST_CASE("why: while others claim and release, each answer is of one moment") {
+  queue_place place(1);
+  signal_pipe go;
+  child_process busy([&, parent = ::getpid()] {
+    claim_store theirs(place.database);
+    while (!go.ready(0) && ::getppid() == parent) (void)theirs.try_claim(one_gpu);
+    return 0;
+  });
+  const auto id = place.submit("t", one_gpu);
+  for (int i = 0; i < 5000; ++i) {
+    const auto found = place.queue.why(id);
+    CHECK((found.empty() || found[0].what == wait_reason::kind::resources));
+  }
+  go.send();
+  CHECK(busy.wait() == 0);
+}
+
 TEST_CASE("why: needs that nothing could meet") {
   queue_place place;
   const auto reason = [&](claim_request needs) {
