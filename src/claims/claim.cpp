@@ -62,7 +62,9 @@ const std::vector<claimed_item>& claim::items() const noexcept {
 bool claim::verify(std::error_code& ec) {
   ec.clear();
   return !impl_->is_over && guarded(ec, [&] {
-    return impl_->store->read([&](connection& db) { return detail::claim_stands(db, impl_->key); });
+    const bool stands = impl_->store->read([&](connection& db) { return detail::claim_stands(db, impl_->key); });
+    impl_->store->check_files();  // of a database that nobody else uses any more it would be true for ever
+    return stands;
   });
 }
 

@@ -6,7 +6,8 @@
 ///     a power cut, with all their holders, but what they gave out lies below the next epoch.
 ///  4. Every change writes its event in the same transaction.
 ///  5. A boot ends the claims of all processes, jobs and leases before it: none of them lives, and their clock is gone.
-///     Those that only a release ends (claim_life::released) stay: they stand for work on other machines.
+///     Those that only a release ends (claim_life::released) stay: they stand for work on other machines. Where somebody
+///     lives it was no boot, but a process to which a container shows another boot_id: refused as by rule 9.
 ///  6. A (queue, key) that was ever submitted stays in task_key, whatever becomes of the task.
 ///  7. A task that depends on others has one row in task_dependency for each that is not done; `blockers` follows the
 ///     rows by triggers, so that blocked tasks leave the index of ready ones without a counter that could drift.
@@ -15,17 +16,22 @@
 ///     anybody of the first lives; then it begins as after a boot.
 /// 10. Everybody's life mark is a lock on one inode. If somebody deleted that file (the database's own is the same, the
 ///     marks' is another), the marks of the living can't be seen any more: refused, until all who hold a claim by their
-///     mark are known to be gone by their PIDs.
+///     mark are known to be gone by their PIDs, and the kernel lists no lock on their bytes any more: what a job has
+///     inherited outlives who claimed it.
 #include "schema.hpp"
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstdlib>
+#include <optional>
 #include <vector>
 
 #include <lockkit/error.hpp>
 #include <lockkit/owner.hpp>
 
 #include "claim_end.hpp"
+#include "platform/lock.hpp"
 #include "task_operations.hpp"
 
 namespace lockkit::detail {
@@ -153,12 +159,23 @@ void end_all_claims(connection& db) {
   db.prepare("UPDATE meta SET value = 0 WHERE name = 'clock_ms'").run();
 }
 
+/// `file` as surroundings have it: device:inode.
+std::vector<std::uint64_t> locked_bytes(const std::string& file) {
+  std::error_code ec;
+  const std::uint64_t inode = std::strtoull(file.substr(file.find(':') + 1).c_str(), nullptr, 10);
+  std::vector<std::uint64_t> bytes = platform::list_locked_bytes(inode, ec);
+  if (ec) throw sqlite_failure{ec, "the kernel's list of locks can't be read"};
+  return bytes;
+}
+
 /// Rule 10. Their claims then end as those of other dead owners do: their marks are free in the new file.
 void require_all_marked_dead(connection& db) {
   statement query = db.prepare(R"sql(
-SELECT o.host, o.boot_id, o.pid_namespace, o.pid, o.pidfd_inode, o.start_time
+SELECT o.host, o.boot_id, o.pid_namespace, o.pid, o.pidfd_inode, o.start_time, o.id
 FROM claim c JOIN owner o ON o.id = c.owner_id WHERE c.life <= 1)sql");
+  std::optional<std::vector<std::uint64_t>> locked;  // on the marks' file that was
   while (query.step()) {
+    if (!locked) locked = locked_bytes(meta(db, "marks"));
     owner holder;
     holder.host = query.text(0);
     holder.boot_id = query.text(1);
@@ -166,9 +183,11 @@ FROM claim c JOIN owner o ON o.id = c.owner_id WHERE c.life <= 1)sql");
     holder.pid = static_cast<std::int32_t>(query.integer(3));
     holder.pidfd_inode = static_cast<std::uint64_t>(query.integer(4));
     holder.start_time = static_cast<std::uint64_t>(query.integer(5));
-    if (probe(holder) == liveness::dead) continue;
-    throw sqlite_failure{errc::database_replaced,
-                         fmt::format("its file '-live' was deleted, but {} holds a claim", holder.describe())};
+    const bool has_mark = std::ranges::count(*locked, static_cast<std::uint64_t>(query.integer(6))) > 0;
+    const bool is_gone = probe(holder) == liveness::dead;
+    if (is_gone && !has_mark) continue;
+    throw sqlite_failure{errc::database_replaced, fmt::format("its file '-live' was deleted, but {}{} holds a claim",
+                                                              is_gone ? "a child of " : "", holder.describe())};
   }
 }
 
@@ -177,6 +196,9 @@ void adapt(connection& db, const surroundings& now, const std::function<bool()>&
   const bool has_another_clock = !rebooted && meta(db, "clock") != now.clock;
   const bool is_another_file = meta(db, "database") != now.database;
   if (has_another_clock && somebody_lives()) throw sqlite_failure{errc::foreign_clock};
+  if (rebooted && !is_another_file && somebody_lives()) {  // of another file they are told that it was replaced
+    throw sqlite_failure{errc::foreign_clock, "somebody lives there who has another boot_id"};
+  }
   if (rebooted || has_another_clock) {
     end_all_claims(db);
   } else if (!is_another_file && meta(db, "marks") != now.marks) {

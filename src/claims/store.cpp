@@ -29,6 +29,13 @@ fs::path resolve(const fs::path& database) {
   }
   std::error_code ec;
   fs::path resolved = fs::weakly_canonical(fs::absolute(database, ec), ec);
+  constexpr int most_links = 40;                 // as the kernel
+  for (int i = 0; !ec && i < most_links; ++i) {  // a link to what is still to be made is left as it is
+    std::error_code no_link;
+    const std::string target = platform::read_link(AT_FDCWD, resolved.c_str(), no_link);
+    if (no_link) break;
+    resolved = fs::weakly_canonical(resolved.parent_path() / target, ec);
+  }
   require(ec);
   return resolved;
 }
@@ -51,7 +58,13 @@ std::string usable(const fs::path& database) {
   platform::check_access(AT_FDCWD, folder.c_str(), ec);
   require(ec);
   platform::check_access(AT_FDCWD, database.c_str(), ec);
-  if (ec != std::errc::no_such_file_or_directory) require(ec);
+  if (ec == std::errc::no_such_file_or_directory) return database.native();
+  require(ec);
+  const platform::inode_facts found = platform::facts_at(AT_FDCWD, database.c_str(), ec);
+  require(ec);
+  if (found.links > 1) {  // SQLite would keep a log for each name, and each would have a gate
+    throw sqlite_failure{errc::invalid_name, "the file has other names (hard links)"};
+  }
   return database.native();
 }
 
@@ -106,7 +119,12 @@ void store::open_files() {
 
 surroundings store::look_around() const {
   std::error_code ignored;  // a kernel without time namespaces has one clock
-  return {.boot_id = current_process().boot_id,
+  const std::string& boot = current_process().boot_id;
+  if (boot.find_first_not_of('0') ==
+      std::string::npos) {  // it would be taken for another boot, and all who live for dead
+    throw sqlite_failure{std::make_error_code(std::errc::function_not_supported), "/proc can't be read"};
+  }
+  return {.boot_id = boot,
           .clock = platform::read_link(AT_FDCWD, "/proc/self/ns/time", ignored),
           .database = name_of(database_),
           .marks = name_of(marks_)};
@@ -163,6 +181,8 @@ life_mark store::job_owner(connection& db) {
     ec = errc::database_damaged;
   }
   require(ec);
+  job_made_ = mark.owner_id;
+  job_made_fd_ = mark.fd.get();
   return mark;
 }
 
@@ -260,6 +280,7 @@ void store::transaction::begin(deadline until, sync_mode mode) {
     if (is_raised_) synchronize(store_.db_, sync_mode::full);
     store_.db_.be_patient_until(deadline());
     owner_before_ = store_.owner_;
+    store_.job_made_ = 0;
     is_open_ = store_.db_.prepare("BEGIN IMMEDIATE").try_run();
     if (is_open_) return;
     lower();
@@ -297,8 +318,16 @@ void store::transaction::roll_back() noexcept {
     sqlite3_exec(store_.db_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
   }
   lower();
+  forget_owners();
+}
+
+/// While it is still our turn: the next who writes is given the same numbers, and must find their bytes free.
+void store::transaction::forget_owners() noexcept {
+  if (const std::int64_t job = store_.job_made_; job != 0 && !store_.is_known(job, true)) {
+    platform::unlock_byte(store_.job_made_fd_, static_cast<std::uint64_t>(job));
+  }
   const std::int64_t made = store_.owner_;
-  if (made == owner_before_ || store_.is_known(made)) return;
+  if (made == owner_before_ || store_.is_known(made, false)) return;
   store_.owner_ = owner_before_;
   platform::unlock_byte(store_.live_.get(), static_cast<std::uint64_t>(made));
 }
@@ -308,11 +337,11 @@ store::transaction::~transaction() {
 }
 
 /// After a COMMIT that reported a failure: whether it made the owner's row all the same (rule 5).
-bool store::is_known(std::int64_t owner_id) noexcept try {
+bool store::is_known(std::int64_t owner_id, bool in_doubt) noexcept try {
   statement query = db_.prepare("SELECT 1 FROM owner WHERE id = ?");
   return query.bind(owner_id).step();
 } catch (const sqlite_failure&) {
-  return false;
+  return in_doubt;
 }
 
 }  // namespace lockkit::detail

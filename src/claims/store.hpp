@@ -70,7 +70,7 @@ class store {
 
   /// This process's row, made in the current transaction the first time. Only inside write().
   [[nodiscard]] std::int64_t owner_id(connection& db);
-  /// An owner for one job. Only inside write(); if that fails, the mark is to be dropped.
+  /// An owner for one job. Only inside write(), which the mark must outlive; if that fails, the mark is to be dropped.
   [[nodiscard]] life_mark job_owner(connection& db);
   [[nodiscard]] death_check death() const;
   /// This process's life mark then stays until the process ends, not only while the store is open.
@@ -102,7 +102,8 @@ class store {
   [[nodiscard]] surroundings look_around() const;
   [[nodiscard]] owner self() const;
   void checkpoint() noexcept;
-  [[nodiscard]] bool is_known(std::int64_t owner_id) noexcept;
+  /// `in_doubt`: the answer when it can't be looked up.
+  [[nodiscard]] bool is_known(std::int64_t owner_id, bool in_doubt) noexcept;
 
   std::filesystem::path path_;
   std::string live_path_;
@@ -114,6 +115,8 @@ class store {
   std::mutex use_;  // the connection, and what stands below
   std::vector<std::function<void(connection&)>> leftovers_;
   int next_checkpoint_ = 0;
+  std::int64_t job_made_ = 0;  // in the open transaction
+  int job_made_fd_ = -1;
   std::vector<std::unique_ptr<platform::path_watch>> watches_;
   platform::inode_facts database_;
   platform::inode_facts marks_;
@@ -135,6 +138,7 @@ class store::transaction {
   void begin(deadline until, sync_mode mode);
   void lower() noexcept;
   void roll_back() noexcept;
+  void forget_owners() noexcept;
 
   store& store_;
   std::unique_lock<file_mutex> turn_;

@@ -3,6 +3,11 @@
 #include <fcntl.h>
 #include <sys/file.h>
 
+#include <cstdlib>
+#include <sstream>
+#include <string>
+
+#include "file.hpp"
 #include "invoke.hpp"
 
 namespace lockkit::platform {
@@ -27,6 +32,15 @@ bool is_locked(int fd, struct flock lock) noexcept {
   std::error_code ec;
   invoke("fcntl", ec, [&] { return ::fcntl(fd, F_OFD_GETLK, &lock); });
   return ec || lock.l_type != F_UNLCK;
+}
+
+/// A line of /proc/locks, such as "6: OFDLCK ADVISORY  WRITE -1 00:1b:3735743 2 2".
+void add_locked_byte(const std::string& line, std::uint64_t inode, std::vector<std::uint64_t>& bytes) {
+  std::istringstream words(line);
+  std::string number, kind, strength, type, pid, file;
+  std::uint64_t first = 0;
+  if (!(words >> number >> kind >> strength >> type >> pid >> file >> first) || kind != "OFDLCK") return;
+  if (std::strtoull(file.substr(file.rfind(':') + 1).c_str(), nullptr, 10) == inode) bytes.push_back(first);
 }
 
 }  // namespace
@@ -81,6 +95,20 @@ bool is_any_byte_locked(int fd) noexcept {
   struct flock all = byte_lock(0, F_WRLCK);
   all.l_len = 0;  // to the end, wherever that is
   return is_locked(fd, all);
+}
+
+std::vector<std::uint64_t> list_locked_bytes(std::uint64_t inode, std::error_code& ec) {
+  constexpr std::size_t limit = 16U << 20U;
+  constexpr int readings = 3;  // a page at a time: what goes meanwhile can hide one that stays
+  std::vector<std::uint64_t> bytes;
+  for (int i = 0; i < readings; ++i) {
+    const std::string list = read_small_file(AT_FDCWD, "/proc/locks", limit, ec);
+    if (!ec && list.size() == limit) ec = std::make_error_code(std::errc::file_too_large);
+    if (ec) return {};
+    std::istringstream lines(list);
+    for (std::string line; std::getline(lines, line);) add_locked_byte(line, inode, bytes);
+  }
+  return bytes;
 }
 
 }  // namespace lockkit::platform

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <system_error>
+#include <vector>
 
 #include "private_api.hpp"
 
@@ -29,5 +30,9 @@ LOCKKIT_PRIVATE_API void unlock_byte(int fd, std::uint64_t byte) noexcept;
 [[nodiscard]] LOCKKIT_PRIVATE_API bool is_byte_locked(int fd, std::uint64_t byte) noexcept;
 /// The same for all bytes together.
 [[nodiscard]] LOCKKIT_PRIVATE_API bool is_any_byte_locked(int fd) noexcept;
+/// Which bytes of a file have such a lock, when only its number is left: by the kernel's list of all locks. The devices
+/// in that list are not stat's on every filesystem, so the file is known by its inode's number alone.
+[[nodiscard]] LOCKKIT_PRIVATE_API std::vector<std::uint64_t> list_locked_bytes(std::uint64_t inode,
+                                                                               std::error_code& ec);
 
 }  // namespace lockkit::platform

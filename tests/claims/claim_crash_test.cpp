@@ -1,6 +1,8 @@
 /// Deaths, forks, stops and replaced files.
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -122,17 +124,56 @@ TEST_CASE("another file at the database's path is noticed") {
 
 TEST_CASE("claims of an earlier boot end, and tokens go on above everything given out before") {
   testing::scratch_directory place;
-  fencing_token last;
-  {
+  testing::child_process before([&] {
     claim_store store(place / "claims.db");
     store.add({.pool = "gpu", .name = "g0"});
-    const auto held = store.try_claim({.pool = "gpu"});
-    last = held->items()[0].token;
-    ask_sqlite(place / "claims.db", "UPDATE meta SET value = 'an earlier one' WHERE name = 'boot_id'");
-    claim_store rebooted(place / "claims.db");
-    CHECK_FALSE(const_cast<claim&>(*held).verify());
-    CHECK(rebooted.try_claim({.pool = "gpu"})->items()[0].token.value >= last.value + (std::uint64_t{1} << 40U) - 1);
-  }
+    auto held = store.try_claim({.pool = "gpu"});
+    ::raise(SIGKILL);
+    return 0;
+  });
+  CHECK(before.wait() == 128 + SIGKILL);
+  ask_sqlite(place / "claims.db", "UPDATE meta SET value = 'an earlier one' WHERE name = 'boot_id'");
+  const std::uint64_t last = std::stoull(ask_sqlite(place / "claims.db", "SELECT token FROM resource"));
+  claim_store rebooted(place / "claims.db");
+  CHECK(rebooted.claims().empty());
+  CHECK(rebooted.try_claim({.pool = "gpu"})->items()[0].token.value >= last + (std::uint64_t{1} << 40U) - 1);
+}
+
+TEST_CASE("a process that is shown another boot_id ends nobody's claim") {
+  testing::scratch_directory place;
+  claim_store store(place / "claims.db");
+  store.add({.pool = "gpu", .name = "g0"});
+  auto held = store.try_claim({.pool = "gpu"});
+  ask_sqlite(place / "claims.db", "UPDATE meta SET value = 'of another container' WHERE name = 'boot_id'");
+  std::error_code ec;
+  claim_store other(place / "claims.db", {}, ec);
+  CHECK(ec == errc::foreign_clock);
+  CHECK(held->verify());
+}
+
+TEST_CASE("hidden: opens a store without /proc", "[.]") {
+  std::error_code ec;
+  claim_store store(::getenv("LOCKKIT_TEST_DATABASE"), {}, ec);
+  CHECK(ec == std::errc::function_not_supported);
+}
+
+TEST_CASE("a process without /proc is refused, and ends nobody's claim") {
+  testing::scratch_directory place;
+  claim_store store(place / "claims.db");
+  store.add({.pool = "gpu", .name = "g0"});
+  auto held = store.try_claim({.pool = "gpu"});
+  testing::child_process other([&] {
+    const fs::path program = fs::read_symlink("/proc/self/exe");
+    if (::unshare(CLONE_NEWNS) != 0 || ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return 77;
+    if (::mount("none", "/proc", "tmpfs", 0, nullptr) != 0) return 77;
+    ::setenv("LOCKKIT_TEST_DATABASE", (place / "claims.db").c_str(), 1);
+    ::execl(program.c_str(), "claims_tests", "hidden: opens a store without /proc", nullptr);
+    return 127;
+  });
+  const int result = other.wait();
+  if (result == 77) WARN("skipped: no mount namespaces here");
+  CHECK((result == 0 || result == 77));
+  CHECK(held->verify());
 }
 
 namespace {

@@ -104,6 +104,82 @@ TEST_CASE("the life marks' file deleted during a claim: nobody is granted what i
   CHECK(after.try_claim({.pool = "gpu"}));
 }
 
+TEST_CASE("the life marks' file deleted while a job has a claim: nobody is granted it before the job has ended") {
+  testing::scratch_directory place;
+  testing::signal_pipe go;
+  testing::child_process claimer([&] {
+    claim_store theirs(place / "claims.db");
+    add_gpus(theirs, 1);
+    auto held = theirs.try_claim({.pool = "gpu", .life = claim_life::job});
+    const int inherited = ::fcntl(held->life_descriptor(), F_DUPFD, 100);
+    if (::fork() == 0) {  // the job has this copy alone
+      ::close_range(3, static_cast<unsigned>(go.read_end()) - 1, 0);
+      ::close_range(static_cast<unsigned>(go.read_end()) + 1, static_cast<unsigned>(inherited) - 1, 0);
+      char byte = 0;
+      (void)!::read(go.read_end(), &byte, 1);
+      ::_exit(0);
+    }
+    held->detach();
+    return 0;
+  });
+  CHECK(claimer.wait() == 0);
+  fs::remove(place / "claims.db-live");
+  std::error_code ec;
+  {
+    claim_store late(place / "claims.db", {}, ec);
+    CHECK(ec == errc::database_replaced);
+  }
+  go.send();
+  do {  // until the job has ended; the test's own time limit ends it otherwise
+    claim_store after(place / "claims.db", {}, ec);
+    if (!ec) CHECK(after.try_claim({.pool = "gpu"}));
+  } while (ec == errc::database_replaced);
+  CHECK_FALSE(ec);
+}
+
+TEST_CASE("a link to a database that is still to be made has the gate and the marks of that database") {
+  testing::scratch_directory place;
+  fs::create_directory(place / "real");
+  fs::create_symlink("second.db", place / "first.db");
+  fs::create_symlink("real/claims.db", place / "second.db");
+  claim_store a(place / "first.db");
+  add_gpus(a, 1);
+  const auto held = a.try_claim({.pool = "gpu"});
+  claim_store b(place / "second.db");
+  CHECK(a.path() == b.path());
+  CHECK_FALSE(b.try_claim({.pool = "gpu"}));
+}
+
+TEST_CASE("a database with a second name is refused: SQLite would keep two logs, and we two gates") {
+  testing::scratch_directory place;
+  {
+    claim_store made(place / "claims.db");
+  }
+  fs::create_hard_link(place / "claims.db", place / "other.db");
+  for (const char* name : {"claims.db", "other.db"}) {
+    std::error_code ec;
+    claim_store store(place / name, {}, ec);
+    CHECK(ec == errc::invalid_name);
+  }
+  CHECK_FALSE(fs::exists(place / "other.db-live"));
+  fs::remove(place / "other.db");
+  claim_store store(place / "claims.db");
+}
+
+TEST_CASE("a claim of a database that was moved away stands no more than it could be given back") {
+  testing::scratch_directory place;
+  claim_store store(place / "claims.db");
+  add_gpus(store, 1);
+  auto held = store.try_claim({.pool = "gpu"});
+  {
+    claim_store fresh(place / "new.db");
+  }
+  fs::rename(place / "new.db", place / "claims.db");
+  std::error_code ec;
+  CHECK_FALSE(held->verify(ec));
+  CHECK(ec == errc::database_replaced);
+}
+
 TEST_CASE("the gate deleted: everybody goes on, one after the other") {
   testing::scratch_directory place;
   claim_store a(place / "claims.db");

@@ -192,16 +192,23 @@ TEST_CASE("a reboot ends what processes held, leases too; what they had begun is
   for (const auto life : {claim_life::process, claim_life::lease, claim_life::job}) {
     place.queue.submit({.key = std::to_string(static_cast<int>(life)), .needs = living(life), .max_attempts = 2});
   }
-  auto a = place.queue.try_take();
-  auto b = place.queue.try_take();
-  auto c = place.queue.try_take();
-  place.queue.running(b->ref, "job");
+  child_process before([&] {
+    claim_store theirs(place.database);
+    task_queue queue(theirs, "q");
+    const auto a = queue.try_take();
+    const auto b = queue.try_take();
+    const auto c = queue.try_take();
+    queue.running(b->ref, "job");
+    ::raise(SIGKILL);
+    return 0;
+  });
+  CHECK(before.wait() == 128 + SIGKILL);
   reboot(place);
   claim_store store(place.database);
   task_queue queue(store, "q");
-  CHECK(queue.find(a->ref.id)->state == task_state::ready);
-  CHECK(queue.find(b->ref.id)->state == task_state::unknown);
-  CHECK(queue.find(c->ref.id)->state == task_state::ready);
+  CHECK(queue.find(1)->state == task_state::ready);
+  CHECK(queue.find(2)->state == task_state::unknown);
+  CHECK(queue.find(3)->state == task_state::ready);
   CHECK(store.claims().empty());
   CHECK(outcomes(queue) == strings{"lost", "unknown", "lost"});
 }
