@@ -8,7 +8,7 @@
 /// the resource controls can refuse a holder that has been overtaken.
 ///
 ///   resource   try_claim      claim_until             after drain        after retire
-///   free       granted        granted                 not granted        gone from list(true) once free
+///   free       granted        granted                 not granted        gone from list() once free
 ///   taken      nullopt        waits, then granted     stays claimed      stays claimed until released
 ///
 /// Caveats. One host: network filesystems are refused (errc::unsupported_filesystem). Beside the database lie its files
@@ -96,8 +96,9 @@ class LOCKKIT_API claim {
   /// Whether it still stands. False: errc::claim_lost, somebody ended it (an operator, a changed database).
   [[nodiscard]] bool verify();
   [[nodiscard]] bool verify(std::error_code& ec);
-  /// For claim_life::job: a descriptor of this object's, close-on-exec. A child that inherits a copy (dup2 between fork
-  /// and exec) keeps the claim alive, and so do its own children. -1 for other lives.
+  /// For claim_life::job: a descriptor of this object's, close-on-exec. A child that inherits a copy keeps the claim
+  /// alive, and so do its own children: between fork and exec, fcntl(F_SETFD, 0), or dup2 to a number that is not its own
+  /// already (that would leave it close-on-exec). -1 for other lives.
   [[nodiscard]] int life_descriptor() const noexcept;
   /// Lets the lease run its whole length again from now, never shorter. Other lives: as verify(). Renew at a third of
   /// the lease. False: it ended meanwhile, somebody else may have the resource.

@@ -19,12 +19,14 @@
 namespace lockkit::detail {
 namespace {
 
-// One condition for every request: the parts that a request does not use cost a comparison of constants.
+// One condition for every request: the parts that a request does not use cost a comparison of constants. Types are
+// compared as well: to SQLite alone true is 1, a list is its text, and null is what is missing.
 // NOLINTNEXTLINE(cppcoreguidelines-macro-usage): a part of literals
-#define LOCKKIT_MATCHING                                           \
-  " AND memory >= ?2 AND (?3 = '' OR grp = ?3) AND (?4 = '{}' OR " \
-  "NOT EXISTS (SELECT 1 FROM json_each(?4) AS want WHERE "         \
-  "(SELECT value FROM json_each(resource.attributes) AS have WHERE have.key = want.key) IS NOT want.value)) "
+#define LOCKKIT_MATCHING                                                                            \
+  " AND memory >= ?2 AND (?3 = '' OR grp = ?3) AND (?4 = '{}' OR "                                  \
+  "NOT EXISTS (SELECT 1 FROM json_each(?4) AS want WHERE NOT EXISTS "                               \
+  "(SELECT 1 FROM json_each(resource.attributes) AS have WHERE have.key = want.key AND have.value " \
+  "IS want.value AND replace(have.type, 'real', 'integer') = replace(want.type, 'real', 'integer')))) "
 constexpr const char* find_free =  // by the index resource_free, however many are taken
     "SELECT id, name, grp, capacity - used FROM resource WHERE pool = ?1 AND state = 0 AND used < "
     "capacity" LOCKKIT_MATCHING "ORDER BY memory, last_used, id LIMIT ?5";
@@ -46,7 +48,7 @@ using candidates = std::vector<candidate>;
 
 candidates matching(connection& db, const claim_request& request, look_at which, std::int64_t limit = no_limit) {
   statement query = db.prepare(which == look_at::free_ones ? find_free : which == look_at::up ? find_up : find_known);
-  query.bind(request.pool, static_cast<std::int64_t>(request.memory), request.group, request.match, limit);
+  query.bind(request.pool, stored_memory(request.memory), request.group, request.match, limit);
   candidates found;
   while (query.step()) found.push_back({query.integer(0), query.text(1), query.text(2), query.integer(3)});
   return found;
@@ -159,7 +161,7 @@ bool could_be_met_now(connection& db, const claim_request& request) {
 
 std::vector<pool_member> members_that_match(connection& db, const claim_request& request) {
   statement query = db.prepare(find_members);
-  query.bind(request.pool, static_cast<std::int64_t>(request.memory), request.group, request.match, no_limit);
+  query.bind(request.pool, stored_memory(request.memory), request.group, request.match, no_limit);
   std::vector<pool_member> found;
   while (query.step()) {
     found.push_back({query.integer(0), query.text(1), query.integer(2) != 0, query.integer(3) != 0});

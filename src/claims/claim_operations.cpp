@@ -4,6 +4,8 @@
 ///  2. If that is not enough, the owners of this pool's claims and waiters are asked for their life marks; the dead
 ///     ones' claims end, and the leases that have run out (claim_end.cpp), and the search is done once more.
 ///  3. Each granted resource's token grows by one, and is at least the epoch's first (schema.cpp, rule 3).
+#include <algorithm>
+
 #include "claim_choice.hpp"
 #include "claim_end.hpp"
 #include "claim_time.hpp"
@@ -35,7 +37,7 @@ SELECT ?1, 'claimed', ?2, ?3, ?4, ?5, pid FROM owner WHERE id = ?6)sql")
 
 std::int64_t add_claim(connection& db, const claim_operation& operation) {
   const bool is_lease = operation.request.life == claim_life::lease;
-  const std::int64_t lease = operation.request.lease.count();
+  const std::int64_t lease = std::min(operation.request.lease, longest_duration).count();
   const std::int64_t until = is_lease ? advance_lease_clock(db) + lease : 0;
   db.prepare(R"sql(
 INSERT INTO claim(key, owner_id, life, lease_ms, until_ms, since_ms) VALUES(?1, ?2, ?3, ?4, nullif(?5, 0), ?6))sql")
@@ -87,8 +89,8 @@ std::int64_t add_waiter(connection& db, const claim_operation& operation, deadli
   db.prepare(R"sql(
 INSERT INTO waiter(owner_id, pool, count, memory, grp, one_group, attributes, since_ms, until_ms)
 VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, nullif(?9, 0)))sql")
-      .bind(operation.owner_id, request.pool, std::int64_t{request.count}, static_cast<std::int64_t>(request.memory),
-            request.group, std::int64_t{request.one_group}, request.match, monotonic_ms(),
+      .bind(operation.owner_id, request.pool, std::int64_t{request.count}, stored_memory(request.memory), request.group,
+            std::int64_t{request.one_group}, request.match, monotonic_ms(),
             until.is_never() ? std::int64_t{0} : monotonic_ms(until))
       .run();
   return sqlite3_last_insert_rowid(db.get());

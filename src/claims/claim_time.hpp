@@ -18,9 +18,15 @@ namespace lockkit::detail {
   return std::chrono::ceil<std::chrono::milliseconds>(until.point().time_since_epoch()).count();
 }
 
+/// Never, where a deadline can't be so far away: milliseconds reach further than its nanoseconds.
 [[nodiscard]] inline deadline deadline_at(std::int64_t monotonic) noexcept {
+  using namespace std::chrono;
+  if (monotonic >= floor<milliseconds>(deadline::never().point().time_since_epoch()).count()) return deadline::never();
   return deadline::at(deadline::clock::time_point(std::chrono::milliseconds(monotonic)));
 }
+
+/// So that no sum of a time and a duration overflows.
+inline constexpr std::chrono::milliseconds longest_duration = std::chrono::years(1000);
 
 [[nodiscard]] inline std::int64_t wall_ms() noexcept {
   using namespace std::chrono;

@@ -3,7 +3,9 @@
 /// transaction. Nothing here knows who asked, so that one process may one day execute many processes' requests in one
 /// transaction.
 
+#include <algorithm>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -40,6 +42,11 @@ struct claim_result {
 
 /// Whether execute() would find something to do for it: read-only, to be asked before taking the writer's turn.
 [[nodiscard]] bool is_worth_trying(connection& db, const claim_operation& operation, const death_check& is_dead);
+
+/// A wanted size as SQLite has numbers. What it can't have is wanted as the greatest that it can: no resource has so much.
+[[nodiscard]] constexpr std::int64_t stored_memory(std::uint64_t wanted) noexcept {
+  return static_cast<std::int64_t>(std::min<std::uint64_t>(wanted, std::numeric_limits<std::int64_t>::max()));
+}
 
 /// Throws std::errc::invalid_argument unless the text is a JSON object. (Not a CHECK: a schema that is not trusted may not
 /// call JSON functions.)

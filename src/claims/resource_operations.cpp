@@ -41,6 +41,9 @@ void require_json_object(connection& db, std::string_view text) {
 }
 
 bool add_resource(connection& db, const resource& what) {
+  if (what.memory >= std::numeric_limits<std::int64_t>::max()) {
+    throw sqlite_failure{std::make_error_code(std::errc::invalid_argument)};
+  }
   require_json_object(db, what.attributes);
   const int changed = db.prepare(R"sql(
 INSERT INTO resource(pool, name, capacity, grp, memory, attributes) VALUES(?1, ?2, ?3, ?4, ?5, ?6)

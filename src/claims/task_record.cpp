@@ -82,8 +82,7 @@ task_state after_failure(connection& db, const task_record& task, std::string_vi
 }
 
 due_time due_after(std::chrono::milliseconds delay) noexcept {
-  constexpr std::chrono::milliseconds longest = std::chrono::years(1000);  // so that no sum overflows
-  const std::int64_t ms = std::clamp(delay, std::chrono::milliseconds(0), longest).count();
+  const std::int64_t ms = std::clamp(delay, std::chrono::milliseconds(0), longest_duration).count();
   return {monotonic_ms() + ms, wall_ms() + ms};
 }
 

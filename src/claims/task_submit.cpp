@@ -34,9 +34,9 @@ INSERT INTO task(queue, key, payload, priority, due_ms, due_wall_ms, ready_ms, m
   pool, count, memory, grp, one_group, attributes, life, lease_ms)
 VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?))sql")
       .bind(queue, task.key, task.payload, std::int64_t{task.priority}, due.monotonic, due.wall, monotonic_ms(),
-            std::int64_t{task.max_attempts}, wall_ms(), needs.pool, std::int64_t{needs.count}, number(needs.memory),
-            needs.group, std::int64_t{needs.one_group}, needs.match, static_cast<std::int64_t>(needs.life),
-            std::int64_t{needs.lease.count()})
+            std::int64_t{task.max_attempts}, wall_ms(), needs.pool, std::int64_t{needs.count},
+            stored_memory(needs.memory), needs.group, std::int64_t{needs.one_group}, needs.match,
+            static_cast<std::int64_t>(needs.life), std::int64_t{needs.lease.count()})
       .run();
   return sqlite3_last_insert_rowid(db.get());
 }

@@ -4,6 +4,7 @@
 
 #include <lockkit/claim_store.hpp>
 
+#include "claims/claim_time.hpp"
 #include "claims/claims_support.hpp"
 #include "support/catch.hpp"
 #include "support/process.hpp"
@@ -351,6 +352,40 @@ TEST_CASE("a claim's guard keeps the work of one who has lost it out of the call
   CHECK(work() == "2\n");
   const auto next = store.try_claim({.pool = "gpu", .count = 2});
   CHECK(work() == "2\n");
+}
+
+TEST_CASE("a request for a job that is refused costs nobody else an error") {
+  testing::scratch_directory place;
+  claim_store store(place / "claims.db");
+  add_gpus(store, 1);
+  testing::signal_pipe go;
+  testing::child_process refused([&] {  // each makes an owner that is rolled back, and whose number the next one has
+    claim_store theirs(place / "claims.db");
+    std::error_code ec;
+    while (!go.ready(0)) (void)theirs.try_claim({.pool = "gpu", .match = "no JSON", .life = claim_life::job}, ec);
+    return ec == std::errc::invalid_argument ? 0 : 1;
+  });
+  for (int i = 0; i < 300; ++i) {
+    std::error_code ec;
+    CHECK(store.try_claim({.pool = "gpu", .life = claim_life::job}, ec));
+    CHECK_FALSE(ec);
+  }
+  go.send();
+  CHECK(refused.wait() == 0);
+}
+
+TEST_CASE("a lease may be as long as anybody can say") {
+  testing::scratch_directory place;
+  claim_store store(place / "claims.db");
+  add_gpus(store, 1);
+  auto held = store.try_claim({.pool = "gpu", .life = claim_life::lease, .lease = std::chrono::milliseconds::max()});
+  CHECK(held->verify());
+  CHECK(held->renew());
+  CHECK_FALSE(store.try_claim({.pool = "gpu"}));
+  // Beyond a deadline's reach: a sleep until then must not end at once, again and again.
+  CHECK(detail::deadline_at(std::numeric_limits<std::int64_t>::max()).is_never());
+  CHECK(detail::deadline_at(detail::monotonic_ms(deadline::never())).is_never());
+  CHECK_FALSE(detail::deadline_at(detail::monotonic_ms() + 60'000).is_never());
 }
 
 TEST_CASE("what makes no sense about a claim's life is refused") {

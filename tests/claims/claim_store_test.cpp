@@ -108,6 +108,34 @@ TEST_CASE("matching: memory, group, attributes; the smallest that fits goes firs
   CHECK(ec == std::errc::invalid_argument);
 }
 
+TEST_CASE("matching: true is not 1, a list not its text, and null not what is missing; 1 is 1.0") {
+  testing::scratch_directory place;
+  claim_store store(place / "claims.db");
+  store.add(
+      {.pool = "gpu", .name = "g0", .attributes = R"({"one": 1, "text": "[1,2]", "null": null, "list": [1, 2]})"});
+  const auto matches = [&](const char* match) {
+    std::error_code ec;
+    return store.try_claim({.pool = "gpu", .match = match}, ec).has_value();
+  };
+  CHECK_FALSE(matches(R"({"one": true})"));
+  CHECK_FALSE(matches(R"({"text": [1,2]})"));
+  CHECK_FALSE(matches(R"({"missing": null})"));
+  CHECK_FALSE(matches(R"({"one": "1"})"));
+  CHECK(matches(R"({"one": 1.0, "null": null, "list": [1,2]})"));
+}
+
+TEST_CASE("more memory than a database can count is in no resource") {
+  testing::scratch_directory place;
+  claim_store store(place / "claims.db");
+  store.add({.pool = "gpu", .name = "g0", .memory = 80});
+  constexpr std::uint64_t huge = std::numeric_limits<std::uint64_t>::max();
+  std::error_code ec;
+  CHECK_FALSE(store.try_claim({.pool = "gpu", .memory = huge}, ec));
+  CHECK(ec == errc::no_such_resource);
+  CHECK_FALSE(store.add({.pool = "gpu", .name = "g1", .memory = huge}, ec));
+  CHECK(ec == std::errc::invalid_argument);
+}
+
 TEST_CASE("a resource with capacity is claimed so many times") {
   testing::scratch_directory place;
   claim_store store(place / "claims.db");
