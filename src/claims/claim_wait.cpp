@@ -11,7 +11,7 @@
 ///     gives up, nor than a second: then the files are looked at.
 ///  5. Who gives up leaves the queue, and wakes the others: they may have stood behind it. It does not wait long for its
 ///     turn to do so: at its deadline it must return, even if who has the turn is stopped. Its row says since when it
-///     counts for nothing.
+///     counts for nothing. Who is told to stop before its deadline waits longer: its row would go on counting.
 ///  6. A COMMIT that reports a failure may have been done: the key is looked up. If that fails too, a claim of that key
 ///     ends with this store's next change, or with the process.
 #include "claim_wait.hpp"
@@ -26,6 +26,7 @@ namespace {
 
 constexpr std::chrono::seconds try_patience{60};
 constexpr std::chrono::milliseconds leaving_patience{50};
+constexpr std::chrono::seconds stopping_patience{5};
 
 }  // namespace
 
@@ -36,7 +37,7 @@ claim_wait::~claim_wait() {
     return true;
   };
   try {  // rule 5
-    store_.write(deadline::after(leaving_patience), leave);
+    store_.write(deadline::after(until_.expired() ? leaving_patience : stopping_patience), leave);
     store_.wake_others();
   } catch (const sqlite_failure&) {
     store_.at_next_write(leave);

@@ -78,10 +78,11 @@ std::optional<task_status> find_task(connection& db, std::string_view queue, std
 }
 
 std::vector<task_status> list_tasks(connection& db, std::string_view queue, const task_filter& filter) {
-  // Two statements: one goes along the tasks of a state, which may be few among many.
+  // Two statements: one goes along the tasks of a state, which may be few among many. The other goes along the numbers:
+  // without the plus SQLite would sort the whole queue for each page.
   const bool any_state = !filter.state;
   statement query =
-      db.prepare(any_state ? LOCKKIT_TASK_STATUS "WHERE queue = ?1 AND id > ?2 ORDER BY id LIMIT ?3"
+      db.prepare(any_state ? LOCKKIT_TASK_STATUS "WHERE +queue = ?1 AND id > ?2 ORDER BY id LIMIT ?3"
                            : LOCKKIT_TASK_STATUS "WHERE queue = ?1 AND id > ?2 AND state = ?4 ORDER BY id LIMIT ?3");
   const std::int64_t limit = at_most_a_million(filter.limit);
   if (any_state) {

@@ -4,10 +4,13 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <future>
 #include <thread>
 
 #include <lockkit/claim_store.hpp>
+#include <lockkit/task_queue.hpp>
 
 #include "claims/claims_support.hpp"
 #include "claims/faulty_vfs.hpp"
@@ -215,6 +218,77 @@ TEST_CASE("while another program holds the write lock, holders stay, reads answe
   held->release();
   CHECK(store.set_state("gpu", "g0", resource_state::up));
   CHECK(store.try_claim({.pool = "gpu"}));
+}
+
+TEST_CASE("who is told to stop while another program holds the write lock does not stay in the queue") {
+  testing::scratch_directory place;
+  claim_store store(place / "claims.db");
+  add_gpus(store, 1);
+  auto held = store.try_claim({.pool = "gpu"});
+  testing::signal_pipe begin;
+  testing::signal_pipe locked;
+  testing::signal_pipe end;
+  testing::child_process shell([&] {
+    foreign_connection db(place / "claims.db");
+    begin.receive();
+    if (!db.run("BEGIN IMMEDIATE")) return 1;
+    locked.send();
+    end.receive();
+    return db.run("COMMIT") ? 0 : 2;
+  });
+  std::stop_source stop;
+  auto waiting = std::async(std::launch::async, [&] {
+    return store.claim_until({.pool = "gpu"}, deadline::never(), stop.get_token()).has_value();
+  });
+  testing::await_waiters(place / "claims.db", 1);
+  begin.send();
+  locked.receive();
+  stop.request_stop();
+  (void)waiting.wait_for(300ms);  // long enough to give up in vain
+  end.send();
+  CHECK_FALSE(waiting.get());
+  CHECK(shell.wait() == 0);
+  CHECK(ask_sqlite(place / "claims.db", "SELECT count(*) FROM waiter") == "0\n");
+}
+
+namespace {
+
+std::atomic<int> most_steps{0};
+
+int note_steps(unsigned, void*, void* prepared, void*) {
+  const int steps = sqlite3_stmt_status(static_cast<sqlite3_stmt*>(prepared), SQLITE_STMTSTATUS_VM_STEP, 1);
+  most_steps = std::max(most_steps.load(), steps);
+  return 0;
+}
+
+int count_steps(sqlite3* db, const char**, const sqlite3_api_routines*) {
+  return sqlite3_trace_v2(db, SQLITE_TRACE_PROFILE, &note_steps, nullptr);
+}
+
+}  // namespace
+
+TEST_CASE("what a take and a page cost does not grow with the queue") {
+  testing::scratch_directory place;
+  sqlite3_auto_extension(reinterpret_cast<void (*)()>(&count_steps));
+  claim_store store(place / "claims.db");
+  sqlite3_cancel_auto_extension(reinterpret_cast<void (*)()>(&count_steps));
+  task_queue queue(store, "q");
+  queue.submit({.key = "first"});
+  ask_sqlite(place / "claims.db", R"sql(
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+INSERT INTO task(queue, key, payload, priority, due_ms, due_wall_ms, ready_ms, max_attempts, submitted_ms, pool, count,
+  memory, grp, one_group, attributes, life, lease_ms)
+SELECT queue, i, payload, priority, due_ms, due_wall_ms, ready_ms, max_attempts, submitted_ms, pool, count, memory, grp,
+  one_group, attributes, life, lease_ms FROM task, n)sql");
+  most_steps = 0;
+  const auto taken = queue.try_take();
+  REQUIRE(taken);
+  CHECK(most_steps > 0);
+  CHECK(queue.list({.after = 10000, .limit = 10}).size() == 10);
+  CHECK(queue.list({.state = task_state::ready, .after = 10000, .limit = 10}).size() == 10);
+  CHECK(queue.why(2).empty());
+  queue.finish(taken->ref);
+  CHECK(most_steps < 5000);
 }
 
 TEST_CASE("a forked child makes no SQLite call for its parent's store, not even to close it") {
