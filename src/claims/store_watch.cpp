@@ -43,7 +43,7 @@ bool process_watch::follow(const std::vector<holder_process>& processes) {
 }
 
 store_watch::~store_watch() {
-  if (watch_) store_.give_back(std::move(watch_));
+  if (watch_ && !unwatched_) store_.give_back(std::move(watch_));
 }
 
 void store_watch::prepare() {

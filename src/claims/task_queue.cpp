@@ -55,8 +55,12 @@ struct task_queue::impl {
       sleep_until(earlier(until, deadline::after(slice)));
       return;
     }
+    const std::chrono::milliseconds look = stop.stop_possible() ? slice : std::chrono::seconds(1);
     while (!until.expired() && !stop.stop_requested()) {
-      if (changes->wait(stop.stop_possible() ? earlier(until, deadline::after(slice)) : until, {})) return;
+      if (changes->wait(earlier(until, deadline::after(look)), {})) return;
+      std::error_code replaced;  // nobody writes to the file that is watched any more
+      guarded(replaced, [&] { return store->check_files(), true; });
+      if (replaced) return;
     }
   }
 

@@ -152,8 +152,10 @@ TEST_CASE("a process that is shown another boot_id ends nobody's claim") {
 }
 
 TEST_CASE("hidden: opens a store without /proc", "[.]") {
+  const char* const database = ::getenv("LOCKKIT_TEST_DATABASE");
+  if (database == nullptr) return;  // a filter has found it
   std::error_code ec;
-  claim_store store(::getenv("LOCKKIT_TEST_DATABASE"), {}, ec);
+  claim_store store(database, {}, ec);
   CHECK(ec == std::errc::function_not_supported);
 }
 

@@ -179,3 +179,13 @@ TEST_CASE("threads that share one queue have each task once, while others submit
   CHECK(all.size() == 100);
   CHECK(std::set<std::uint64_t>(all.begin(), all.end()).size() == 100);
 }
+
+TEST_CASE("wait_for_change returns when the file that it watches was replaced: nobody would write to it any more") {
+  queue_place place;
+  place.queue.wait_for_change(deadline());
+  std::filesystem::remove(place.database.string() + "-live");
+  claim_store anew(place.database);
+  const auto began = std::chrono::steady_clock::now();
+  place.queue.wait_for_change(deadline::after(50s));
+  CHECK(std::chrono::steady_clock::now() - began < 40s);
+}
