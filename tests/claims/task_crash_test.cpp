@@ -8,6 +8,7 @@
 #include <random>
 #include <set>
 #include <sstream>
+#include <thread>
 
 #include "claims/task_testing.hpp"
 #include "support/syscall_sweep.hpp"
@@ -64,6 +65,21 @@ int run_generation(const queue_place& place, unsigned& seed) {
     killed += status == 0 ? 0 : 1;
   }
   return killed;
+}
+
+/// Takes tasks that need a lease and finishes them, noting outside the database which it finished and where it was late.
+int work_under_lease(const queue_place& place, int number) {
+  claim_store store(place.database);
+  task_queue queue(store, "q");
+  while (const auto taken = queue.take_until({}, deadline::after(60s))) {
+    const bool is_end = taken->key.substr(0, 3) == "end";
+    if (!is_end) std::this_thread::sleep_for(10ms);  // its work
+    const auto ec = code_of([&](auto& code) { queue.finish(taken->ref, std::to_string(number), code); });
+    if (is_end) return ec ? 1 : 0;
+    if (ec && ec != errc::claim_lost) return 2;
+    append_line(place.directory / (ec ? "late" : "finished") / std::to_string(number), taken->key);
+  }
+  return 3;
 }
 
 void check_whole(queue_place& place) {
@@ -246,6 +262,36 @@ TEST_CASE("a holder that was stopped until its lease ran out is late: what it re
   CHECK(taken->held.items()[0].token.value > place.queue.history()[0].items[0].token.value);
   place.queue.finish(taken->ref, "in time");
   CHECK(place.queue.find(id)->result == "in time");
+}
+
+TEST_CASE("holders stopped at random beyond their leases: each task is finished once, by one of them") {
+  queue_place place(3);
+  claim_request needs = one_gpu;
+  needs.life = claim_life::lease;
+  needs.lease = 20ms;
+  fs::create_directory(place.directory / "finished");
+  fs::create_directory(place.directory / "late");
+  std::vector<child_process> holders;
+  for (int i = 0; i < 6; ++i) holders.emplace_back([&, i] { return work_under_lease(place, i); });
+  std::mt19937 random(1);
+  std::size_t tasks = 0;
+  while (lines_of(place.directory / "late").size() < 5) {
+    for (int i = 0; i < 10; ++i) {
+      place.queue.submit({.key = std::to_string(++tasks), .needs = needs, .max_attempts = 1000});
+    }
+    const child_process& victim = holders[random() % holders.size()];
+    victim.signal(SIGSTOP);
+    std::this_thread::sleep_for(40ms);  // past the lease, if it has one
+    victim.signal(SIGCONT);
+  }
+  for (int i = 0; i < 6; ++i) place.queue.submit({.key = "end" + std::to_string(i), .priority = -1});
+  for (auto& holder : holders) CHECK(holder.wait() == 0);
+  CHECK(place.queue.list({.state = task_state::done, .limit = 100000}).size() == tasks + 6);
+  const auto finished = lines_of(place.directory / "finished");
+  CHECK(finished.size() == tasks);
+  CHECK(std::set<std::string>(finished.begin(), finished.end()).size() == tasks);
+  CHECK(place.used() == 0);
+  check_whole(place);
 }
 
 TEST_CASE("a stopped holder without a lease keeps its task") {
