@@ -7,10 +7,10 @@
 #include <lockkit/lock_file.hpp>
 
 #include "scenario/long_runs.hpp"
-#include "support/shared_memory.hpp"
 #include "support/catch.hpp"
 #include "support/process.hpp"
 #include "support/scratch.hpp"
+#include "support/shared_memory.hpp"
 
 using namespace testing;
 using namespace std::chrono_literals;
