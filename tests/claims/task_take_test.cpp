@@ -169,9 +169,13 @@ TEST_CASE("who waits for a claim comes before tasks that want the same") {
     return 0;
   });
   await_waiters(place.database, 1);
+  while (sleeps_on(waiter) == 0) {
+  }
+  waiter.signal(SIGSTOP);  // it keeps its place
   place.submit("t", one_gpu);
   held.reset();
   CHECK_FALSE(place.queue.try_take());
+  waiter.signal(SIGCONT);
   CHECK(had.receive() == 'y');
   end.send();
   CHECK(waiter.wait() == 0);

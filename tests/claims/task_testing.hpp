@@ -3,6 +3,7 @@
 
 #include <lockkit/task_queue.hpp>
 
+#include <cstdio>
 #include <string>
 #include <vector>
 
@@ -49,6 +50,13 @@ inline std::vector<std::string> outcomes(const lockkit::task_queue& queue) {
   std::vector<std::string> found;
   for (const auto& each : queue.history()) found.push_back(each.outcome);
   return found;
+}
+
+/// How many descriptors a process waits for in ppoll, the one call where a wait sleeps; 0: it is elsewhere.
+inline int sleeps_on(const child_process& process) {
+  const std::string call = read_file("/proc/" + std::to_string(process.pid()) + "/syscall");
+  unsigned long count = 0;
+  return std::sscanf(call.c_str(), "271 %*s %lx", &count) == 1 ? static_cast<int>(count) : 0;
 }
 
 /// The error that a report leaves.

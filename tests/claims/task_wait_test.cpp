@@ -27,17 +27,15 @@ class waiting_taker {
           return 0;
         }) {
     says_.receive();
-    while (!is_asleep()) {
+    while (sleeps_on(process_) == 0) {
     }
   }
   ~waiting_taker() { end_.send(); }
   char key() const { return says_.receive(); }
+  /// Besides the store's file.
+  int watched_processes() const { return sleeps_on(process_) - 1; }
 
  private:
-  /// In the one call where it waits: ppoll.
-  bool is_asleep() const {
-    return read_file("/proc/" + std::to_string(process_.pid()) + "/syscall").substr(0, 4) == "271 ";
-  }
   signal_pipe says_;
   signal_pipe end_;
   child_process process_;
@@ -65,6 +63,7 @@ TEST_CASE("a waiting taker is woken by the death of who holds what its task need
   ready.receive();
   place.submit("b", one_gpu);
   const waiting_taker taker(place);
+  CHECK(taker.watched_processes() == 1);
   holder.kill();
   CHECK(taker.key() == 'b');
 }
@@ -83,6 +82,7 @@ TEST_CASE("a waiting taker is woken by the death of who had the task, and takes 
   });
   ready.receive();
   const waiting_taker taker(place);
+  CHECK(taker.watched_processes() == 1);
   holder.kill();
   CHECK(taker.key() == 'c');
   CHECK(place.queue.find(id)->attempt == 2);
