@@ -1,6 +1,8 @@
 #pragma once
 /// A queue in a store of its own, and what tests ask of it.
 
+#include <sys/syscall.h>
+
 #include <lockkit/task_queue.hpp>
 
 #include <cstdio>
@@ -55,8 +57,10 @@ inline std::vector<std::string> outcomes(const lockkit::task_queue& queue) {
 /// How many descriptors a process waits for in ppoll, the one call where a wait sleeps; 0: it is elsewhere.
 inline int sleeps_on(const child_process& process) {
   const std::string call = read_file("/proc/" + std::to_string(process.pid()) + "/syscall");
+  long number = 0;
   unsigned long count = 0;
-  return std::sscanf(call.c_str(), "271 %*s %lx", &count) == 1 ? static_cast<int>(count) : 0;
+  const bool in_a_call = std::sscanf(call.c_str(), "%ld %*s %lx", &number, &count) == 2;
+  return in_a_call && number == SYS_ppoll ? static_cast<int>(count) : 0;
 }
 
 /// The error that a report leaves.
