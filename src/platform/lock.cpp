@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 
+#include <array>
 #include <cstdlib>
 #include <sstream>
 #include <string>
@@ -37,9 +38,11 @@ bool is_locked(int fd, struct flock lock) noexcept {
 /// A line of /proc/locks, such as "6: OFDLCK ADVISORY  WRITE -1 00:1b:3735743 2 2".
 void add_locked_byte(const std::string& line, std::uint64_t inode, std::vector<std::uint64_t>& bytes) {
   std::istringstream words(line);
-  std::string number, kind, strength, type, pid, file;
+  std::array<std::string, 6> word;  // number, kind, strength, type, pid, file
+  for (std::string& each : word) words >> each;
   std::uint64_t first = 0;
-  if (!(words >> number >> kind >> strength >> type >> pid >> file >> first) || kind != "OFDLCK") return;
+  if (!(words >> first) || word[1] != "OFDLCK") return;
+  const std::string& file = word[5];
   if (std::strtoull(file.substr(file.rfind(':') + 1).c_str(), nullptr, 10) == inode) bytes.push_back(first);
 }
 
