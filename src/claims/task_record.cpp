@@ -83,7 +83,8 @@ task_state after_failure(connection& db, const task_record& task, std::string_vi
 
 due_time due_after(std::chrono::milliseconds delay) noexcept {
   const std::int64_t ms = std::clamp(delay, std::chrono::milliseconds(0), longest_duration).count();
-  return {monotonic_ms() + ms, wall_ms() + ms};
+  // What is due at once stays so over a reboot, whatever the wall's clock said now.
+  return {monotonic_ms() + ms, ms == 0 ? 0 : wall_ms() + ms};
 }
 
 }  // namespace lockkit::detail
