@@ -156,7 +156,9 @@ TEST_CASE("hidden: opens a store without /proc", "[.]") {
   if (database == nullptr) return;  // a filter has found it
   std::error_code ec;
   claim_store store(database, {}, ec);
-  CHECK(ec == std::errc::function_not_supported);
+  std::fprintf(stderr, "without /proc: %s\n", ec.message().c_str());
+  // At once: a sanitizer's search for leaks at exit needs /proc, and would fail whatever we found.
+  std::_Exit(ec == std::errc::function_not_supported ? 0 : 1);
 }
 
 TEST_CASE("a process without /proc is refused, and ends nobody's claim") {
