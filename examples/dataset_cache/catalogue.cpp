@@ -8,11 +8,14 @@
 #include <cstring>
 #include <fstream>
 
-#include "failure.hpp"
-#include "url.hpp"
+#include "fetching/failure.hpp"
+#include "fetching/policy.hpp"
+#include "fetching/url.hpp"
 
 namespace dataset_cache {
 namespace {
+
+using namespace fetching;
 
 bool is_alphanumeric(char c) noexcept {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -158,15 +161,6 @@ data_set catalogue::resolve(const std::string& name_or_url) const {
   data_set result;
   result.url = name_or_url;
   return result;
-}
-
-std::optional<std::string> parse_sha256(std::string text) {
-  for (char& c : text) {
-    if (c >= 'A' && c <= 'F') c = static_cast<char>(c - 'A' + 'a');
-  }
-  const auto is_hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
-  if (text.size() != 64 || !std::ranges::all_of(text, is_hex)) return std::nullopt;
-  return text;
 }
 
 }  // namespace dataset_cache

@@ -46,7 +46,4 @@ class catalogue {
   std::vector<data_set> data_sets_;
 };
 
-/// 64 hexadecimal digits, made lower case; nothing if `text` is anything else.
-[[nodiscard]] std::optional<std::string> parse_sha256(std::string text);
-
 }  // namespace dataset_cache

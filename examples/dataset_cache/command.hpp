@@ -8,9 +8,9 @@
 #include <lockkit/mirror_cache.hpp>
 
 #include "catalogue.hpp"
-#include "console.hpp"
-#include "failure.hpp"
-#include "stop_on_signal.hpp"
+#include "fetching/console.hpp"
+#include "fetching/failure.hpp"
+#include "fetching/stop_on_signal.hpp"
 
 namespace dataset_cache {
 
@@ -18,9 +18,9 @@ namespace dataset_cache {
 struct context {
   std::filesystem::path cache_directory;
   std::filesystem::path catalogue_file;  ///< empty: none
-  stop_on_signal& stop;
-  console& out;
-  exit_status result = exit_status::ok;
+  fetching::stop_on_signal& stop;
+  fetching::console& out;
+  fetching::exit_status result = fetching::exit_status::ok;
 
   [[nodiscard]] catalogue load_catalogue() const;
   /// In cache_directory, or else in the user's cache directory.

@@ -1,4 +1,3 @@
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,28 +8,24 @@
 #include <vector>
 
 #include "command.hpp"
-#include "policy.hpp"
-#include "transfer.hpp"
-#include "url.hpp"
+#include "fetching/fetch_arguments.hpp"
+#include "fetching/policy.hpp"
+#include "fetching/url.hpp"
 
 namespace dataset_cache {
 namespace {
+
+using namespace fetching;
 
 namespace fs = std::filesystem;
 
 struct arguments {
   std::vector<std::string> names;
   fs::path to;
-  std::string policy = "if-missing";
-  std::string sha256;
+  fetching::fetch_arguments fetch;
+  fetching::mirror_arguments mirror;
   std::string wait;
   unsigned jobs = 4;
-  bool link = false;
-  bool overwrite = false;
-  unsigned connect_timeout = 20;
-  unsigned stall_timeout = 30;
-  unsigned attempts = 5;
-  fs::path ca_file;
 };
 
 /// One data set on its way.
@@ -39,29 +34,6 @@ struct job {
   std::optional<fs::path> destination;
   std::optional<fs::path> result;  ///< where it is, once it is there
 };
-
-std::string describe_age(std::chrono::system_clock::time_point fetched) {
-  using namespace std::chrono;
-  const auto age = duration_cast<seconds>(std::max(system_clock::now() - fetched, system_clock::duration::zero()));
-  if (age >= 48h) return fmt::format("{} days", duration_cast<hours>(age).count() / 24);
-  if (age >= 2h) return fmt::format("{} hours", duration_cast<hours>(age).count());
-  if (age >= 2min) return fmt::format("{} minutes", duration_cast<minutes>(age).count());
-  return fmt::format("{} s", age.count());
-}
-
-const char* describe(lockkit::mirror_result result) {
-  switch (result) {
-    case lockkit::mirror_result::unchanged:
-      return "was there already";
-    case lockkit::mirror_result::cloned:
-      return "cloned";
-    case lockkit::mirror_result::hard_linked:
-      return "linked";
-    case lockkit::mirror_result::copied:
-      break;
-  }
-  return "copied";
-}
 
 /// --to names a directory if it is one, ends in a slash, or several data sets are to go there.
 bool is_directory_wanted(const arguments& given, std::size_t data_sets) {
@@ -100,15 +72,15 @@ std::vector<job> plan(const arguments& given, const catalogue& known) {
                                 twin->what.label(), what.label(), what.url));
     }
   }
-  if (!given.sha256.empty()) {
+  if (!given.fetch.sha256.empty()) {
     if (jobs.size() != 1)
       throw failure(exit_status::usage, "--sha256 is for one data set; give the others' digests in a catalogue");
     std::optional<std::string>& digest = jobs.front().what.sha256;
-    if (digest && *digest != given.sha256) {
+    if (digest && *digest != given.fetch.sha256) {
       throw failure(exit_status::bad_data, fmt::format("{}: --sha256 is not the catalogue's {}; correct one of them",
                                                        jobs.front().what.label(), *digest));
     }
-    digest = given.sha256;
+    digest = given.fetch.sha256;
   }
   place(jobs, given);
   return jobs;
@@ -120,7 +92,7 @@ class getter {
   getter(const arguments& given, context& shared)
       : given_(given),
         shared_(shared),
-        policy_(parse_policy(given.policy)),
+        policy_(parse_policy(given.fetch.policy)),
         jobs_(plan(given, shared.load_catalogue())),
         cache_(shared.open_cache()) {}
 
@@ -162,11 +134,8 @@ class getter {
       arrived(mine, entry, entry.path(), "in the cache");
       return;
     }
-    lockkit::mirror_options how;
-    how.link = given_.link ? lockkit::mirror_link::hard_link : lockkit::mirror_link::isolated;
-    how.overwrite = given_.overwrite;
     const auto [entry, result] =
-        cache_.fetch_and_mirror(mine.what.url, *mine.destination, fetch, policy_, how, request);
+        cache_.fetch_and_mirror(mine.what.url, *mine.destination, fetch, policy_, given_.mirror.options(), request);
     arrived(mine, entry, *mine.destination, describe(result));
   }
 
@@ -191,11 +160,7 @@ class getter {
   }
 
   transfer_options transfer_settings(const data_set& what) {
-    transfer_options options;
-    options.connect_timeout = std::chrono::seconds(given_.connect_timeout);
-    options.stall_timeout = std::chrono::seconds(given_.stall_timeout);
-    options.attempts = given_.attempts;
-    options.ca_file = given_.ca_file;
+    transfer_options options = given_.fetch.transfers();
     options.size = what.size;
     options.on_retry = [this, label = what.label()](const std::string& reason) {
       shared_.out.say(fmt::format("{}: {}; trying again", label, reason));
@@ -212,27 +177,6 @@ class getter {
   std::mutex mutex_;  // guards shared_.result
 };
 
-/// For options whose value a function of policy.hpp can read.
-template <class Parse>
-CLI::Validator readable_by(Parse parse, const std::string& description) {
-  const auto check = [parse](std::string& text) {
-    try {
-      static_cast<void>(parse(text));
-      return std::string();
-    } catch (const CLI::ValidationError& wrong) {
-      return std::string(wrong.what());
-    }
-  };
-  return {check, description};
-}
-
-std::string check_sha256(std::string& text) {
-  const std::optional<std::string> digest = parse_sha256(text);
-  if (!digest) return "expected 64 hexadecimal digits";
-  text = *digest;
-  return {};
-}
-
 }  // namespace
 
 void add_get(CLI::App& app, context& shared) {
@@ -243,32 +187,15 @@ void add_get(CLI::App& app, context& shared) {
   command->add_option("--to", given->to,
                       "Mirror to this file, or into this directory (required to be one if several data sets are "
                       "named). Without it, the path in the cache is printed; it is read-only");
-  command->add_option("--policy", given->policy, "When to fetch: if-missing, always, never, older-than=DURATION")
-      ->check(readable_by(parse_policy, "POLICY"))
-      ->capture_default_str();
-  command->add_option("--sha256", given->sha256, "The digest that the content must have")
-      ->transform(CLI::Validator(check_sha256, "HEX"));
-  command->add_flag("--link", given->link, "Mirror by hard link: no copy, but read-only, and shared with the cache");
-  command->add_flag("--overwrite", given->overwrite, "Replace a destination that holds something else");
+  declare(*command, given->fetch);
+  declare(*command, given->mirror);
   command->add_option("--jobs", given->jobs, "Data sets brought at a time")
       ->check(CLI::Range(1, 64))
       ->capture_default_str();
   command
       ->add_option("--wait", given->wait,
                    "Longest time for a data set, waiting and fetching, such as 5min; 0: do not wait for others")
-      ->check(readable_by(parse_duration, "DURATION"));
-  command->add_option("--attempts", given->attempts, "Attempts at a transfer that fails for a passing reason")
-      ->check(CLI::Range(1, 100))
-      ->capture_default_str();
-  command->add_option("--connect-timeout", given->connect_timeout, "Seconds")
-      ->check(CLI::Range(1, 86400))
-      ->capture_default_str();
-  command
-      ->add_option("--stall-timeout", given->stall_timeout, "Seconds without a byte until a transfer counts as broken")
-      ->check(CLI::Range(1, 86400))
-      ->capture_default_str();
-  command->add_option("--ca-file", given->ca_file, "Certificates to trust instead of the system's")
-      ->check(CLI::ExistingFile);
+      ->check(is_duration());
   command->callback([given, &shared] { getter(*given, shared).run(); });
 }
 

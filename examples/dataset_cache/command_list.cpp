@@ -12,6 +12,8 @@
 namespace dataset_cache {
 namespace {
 
+using namespace fetching;
+
 /// A data set of the catalogue, of the cache, or of both.
 struct row {
   std::string name;

@@ -5,6 +5,8 @@
 namespace dataset_cache {
 namespace {
 
+using namespace fetching;
+
 void remove(context& shared, const std::vector<std::string>& names) {
   const catalogue known = shared.load_catalogue();
   lockkit::mirror_cache cache = shared.open_cache();

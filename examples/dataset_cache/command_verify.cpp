@@ -5,6 +5,8 @@
 namespace dataset_cache {
 namespace {
 
+using namespace fetching;
+
 void verify(context& shared, bool repair) {
   lockkit::mirror_cache cache = shared.open_cache();
   const std::vector<lockkit::cache_damage> damages = cache.verify(repair);

@@ -7,6 +7,8 @@
 namespace dataset_cache {
 namespace {
 
+using namespace fetching;
+
 /// As the XDG base directory specification says: a relative XDG_CACHE_HOME does not count.
 std::filesystem::path default_cache_directory() {
   constexpr const char* below = "lockkit/datasets";

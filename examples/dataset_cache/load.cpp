@@ -18,8 +18,8 @@
 
 #include <lockkit/mirror_cache.hpp>
 
-#include "stop_on_signal.hpp"
-#include "transfer.hpp"
+#include "fetching/stop_on_signal.hpp"
+#include "fetching/transfer.hpp"
 
 namespace {
 
@@ -91,7 +91,7 @@ class asker {
     const auto policy = what.policy == "always" ? lockkit::fetch_policy::always() : lockkit::fetch_policy::if_missing();
     const std::string url = given_.server + "/" + what.data_set;
     const std::string id = fmt::format("{}.{}.{}.{}.{}", what.policy, what.data_set, what.edition, name_, ++fetches_);
-    const auto fetch = [&](lockkit::fetch_sink& sink) { dataset_cache::transfer(url + "?fetch=" + id, sink, {}); };
+    const auto fetch = [&](lockkit::fetch_sink& sink) { fetching::transfer(url + "?fetch=" + id, sink, {}); };
     const fs::path mirror = mirror_of(what, round);
     lockkit::request_options request;
     request.stop = stop_;
@@ -147,8 +147,8 @@ void run(const arguments& given, const std::stop_token& stop) {
 }
 
 int parse_and_run(int argc, char** argv) {
-  dataset_cache::stop_on_signal stop;
-  const dataset_cache::transfer_library transfers;
+  fetching::stop_on_signal stop;
+  const fetching::transfer_library transfers;
   arguments given;
   CLI::App app("Asks for data sets from several threads and writes down what it got");
   declare(app, given);

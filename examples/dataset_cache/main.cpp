@@ -6,12 +6,12 @@
 #include <cstdio>
 
 #include "command.hpp"
-#include "stop_on_signal.hpp"
-#include "transfer.hpp"
+#include "fetching/transfer.hpp"
 
 namespace {
 
 using namespace dataset_cache;
+using namespace fetching;
 
 constexpr const char* exit_codes = R"(
 Exit status

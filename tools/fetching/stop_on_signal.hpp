@@ -5,7 +5,7 @@
 #include <stop_token>
 #include <thread>
 
-namespace dataset_cache {
+namespace fetching {
 
 /// Made first in main: threads inherit the blocked signals from it, so that only its own thread receives them. While
 /// work that watches the token runs (see watched), the first signal requests a stop. Otherwise, and the second time,
@@ -32,4 +32,4 @@ class stop_on_signal {
   std::thread waiter_;
 };
 
-}  // namespace dataset_cache
+}  // namespace fetching

@@ -10,7 +10,7 @@
 
 #include "failure.hpp"
 
-namespace dataset_cache {
+namespace fetching {
 namespace {
 
 using parsed_url = std::unique_ptr<CURLU, decltype(&curl_url_cleanup)>;
@@ -72,4 +72,4 @@ std::string file_name_of(const std::string& url) {
   return path;
 }
 
-}  // namespace dataset_cache
+}  // namespace fetching

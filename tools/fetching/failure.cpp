@@ -5,7 +5,7 @@
 
 #include <lockkit/error.hpp>
 
-namespace dataset_cache {
+namespace fetching {
 namespace {
 
 constexpr std::array own_errors = {
@@ -46,4 +46,4 @@ exit_status status_of(const std::exception& thrown) noexcept {
   return exit_status::software;
 }
 
-}  // namespace dataset_cache
+}  // namespace fetching

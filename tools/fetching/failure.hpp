@@ -8,7 +8,7 @@
 #include <string>
 #include <system_error>
 
-namespace dataset_cache {
+namespace fetching {
 
 enum class exit_status : int {
   ok = EX_OK,
@@ -35,4 +35,4 @@ class failure : public std::runtime_error {
 [[nodiscard]] exit_status status_of(const std::error_code& code) noexcept;
 [[nodiscard]] exit_status status_of(const std::exception& thrown) noexcept;
 
-}  // namespace dataset_cache
+}  // namespace fetching

@@ -7,7 +7,7 @@
 
 #include "failure.hpp"
 
-namespace dataset_cache {
+namespace fetching {
 
 [[nodiscard]] std::error_code curl_error(CURLcode code) noexcept;
 [[nodiscard]] std::error_code http_error(long status) noexcept;
@@ -19,4 +19,4 @@ namespace dataset_cache {
 /// One clause that says what to do; never empty.
 [[nodiscard]] const char* transfer_advice(const std::error_code& code) noexcept;
 
-}  // namespace dataset_cache
+}  // namespace fetching

@@ -27,7 +27,7 @@
 #include "transfer_error.hpp"
 #include "url.hpp"
 
-namespace dataset_cache {
+namespace fetching {
 namespace {
 
 using easy_handle = std::unique_ptr<CURL, decltype(&curl_easy_cleanup)>;
@@ -73,7 +73,7 @@ class download {
     set(CURLOPT_CONNECTTIMEOUT, static_cast<long>(options_.connect_timeout.count()));
     set(CURLOPT_LOW_SPEED_LIMIT, 1L);
     set(CURLOPT_LOW_SPEED_TIME, static_cast<long>(options_.stall_timeout.count()));
-    set(CURLOPT_USERAGENT, "lockkit-dataset_cache");
+    set(CURLOPT_USERAGENT, "lockkit");
     if (!options_.ca_file.empty()) set(CURLOPT_CAINFO, options_.ca_file.c_str());
   }
 
@@ -246,4 +246,4 @@ void transfer(const std::string& url, lockkit::fetch_sink& sink, const transfer_
   download(url, sink, options).run();
 }
 
-}  // namespace dataset_cache
+}  // namespace fetching

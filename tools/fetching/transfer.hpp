@@ -14,7 +14,7 @@
 
 #include <lockkit/mirror_cache.hpp>
 
-namespace dataset_cache {
+namespace fetching {
 
 struct transfer_options {
   std::chrono::seconds connect_timeout{20};
@@ -39,4 +39,4 @@ class transfer_library {
 /// A cancelled sink ends it with lockkit::error, std::errc::operation_canceled.
 void transfer(const std::string& url, lockkit::fetch_sink& sink, const transfer_options& options);
 
-}  // namespace dataset_cache
+}  // namespace fetching

@@ -8,7 +8,7 @@
 #include <cstdio>
 #include <optional>
 
-namespace dataset_cache {
+namespace fetching {
 namespace {
 
 using std::chrono::steady_clock;
@@ -114,4 +114,4 @@ void console::redraw() {
              describe_rate(sum.bytes, sum.total, redrawn_ - began));
 }
 
-}  // namespace dataset_cache
+}  // namespace fetching

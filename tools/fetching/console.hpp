@@ -10,7 +10,7 @@
 
 #include <lockkit/mirror_cache.hpp>
 
-namespace dataset_cache {
+namespace fetching {
 
 class console {
  public:
@@ -49,4 +49,4 @@ class console {
 /// "12.3 MB".
 [[nodiscard]] std::string describe_size(std::uint64_t bytes);
 
-}  // namespace dataset_cache
+}  // namespace fetching

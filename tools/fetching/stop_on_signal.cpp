@@ -5,7 +5,7 @@
 
 #include <csignal>
 
-namespace dataset_cache {
+namespace fetching {
 namespace {
 
 constexpr int end_of_waiting = SIGUSR1;
@@ -59,4 +59,4 @@ void stop_on_signal::wait() {
   }
 }
 
-}  // namespace dataset_cache
+}  // namespace fetching

@@ -8,7 +8,7 @@
 
 #include <lockkit/retry.hpp>
 
-namespace dataset_cache {
+namespace fetching {
 namespace {
 
 class curl_category final : public std::error_category {
@@ -77,4 +77,4 @@ const char* transfer_advice(const std::error_code& code) noexcept {
   return "check the URL and the network";
 }
 
-}  // namespace dataset_cache
+}  // namespace fetching

@@ -2,11 +2,26 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <map>
 
-namespace dataset_cache {
+namespace fetching {
+namespace {
+
+template <class Parse>
+CLI::Validator readable_by(Parse parse, const std::string& description) {
+  const auto check = [parse](std::string& text) {
+    try {
+      static_cast<void>(parse(text));
+      return std::string();
+    } catch (const CLI::ValidationError& wrong) {
+      return std::string(wrong.what());
+    }
+  };
+  return {check, description};
+}
+
+}  // namespace
 
 std::chrono::nanoseconds parse_duration(const std::string& text) {
   static const std::map<std::string, double> seconds = {{"s", 1}, {"m", 60}, {"min", 60}, {"h", 3600}, {"d", 86400}};
@@ -33,4 +48,31 @@ lockkit::fetch_policy parse_policy(const std::string& text) {
   throw CLI::ValidationError(fmt::format("'{}': expected if-missing, always, never or older-than=DURATION", text));
 }
 
-}  // namespace dataset_cache
+std::optional<std::string> parse_sha256(std::string text) {
+  for (char& c : text) {
+    if (c >= 'A' && c <= 'F') c = static_cast<char>(c - 'A' + 'a');
+  }
+  const auto is_hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
+  if (text.size() != 64 || !std::ranges::all_of(text, is_hex)) return std::nullopt;
+  return text;
+}
+
+CLI::Validator is_duration() {
+  return readable_by(&parse_duration, "DURATION");
+}
+
+CLI::Validator is_policy() {
+  return readable_by(&parse_policy, "POLICY");
+}
+
+CLI::Validator as_sha256() {
+  const auto check = [](std::string& text) -> std::string {
+    const std::optional<std::string> digest = parse_sha256(text);
+    if (!digest) return "expected 64 hexadecimal digits";
+    text = *digest;
+    return {};
+  };
+  return {check, "HEX"};
+}
+
+}  // namespace fetching

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-namespace dataset_cache {
+namespace fetching {
 
 /// Throws failure(usage) with the reason unless `url` is an absolute https, http or file URL without user name or
 /// password (those would end up in the cache's records and in messages).
@@ -25,4 +25,4 @@ void check_url(const std::string& url);
   return text.find("://") != std::string_view::npos;
 }
 
-}  // namespace dataset_cache
+}  // namespace fetching
