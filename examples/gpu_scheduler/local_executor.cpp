@@ -11,8 +11,8 @@
 //       no record                 the runner never came to start the command: hand back, the attempt is not counted
 //       record and ending         the runner was killed before it could report, or could not reach the database: report
 //       record of another claim   of a database that was replaced: failed, and never what that record says
-//       record without ending     the runner was killed, the power failed: the command may have run: failed, never
-//                                 started again by itself
+//       record without ending     the runner was killed, the power failed: the command may have run: failed, and started
+//                                 again only where the case was given more than one attempt
 //  4. What runs is watched by its own runner. Monitoring only ends the claims of the dead and reads their records.
 //  5. The runner is in a session of its own: Ctrl-C at the scheduler's terminal is not for it.
 //  6. A runner that ended badly (no disk for its record, a library that is gone) has mostly not begun, and its case comes
