@@ -1,5 +1,5 @@
 #pragma once
-/// inspect: who holds a lock file (or a file_mutex's file), without disturbing it.
+/// inspect: who holds a lock file (or a file_mutex's file), without disturbing it. wait_until_free: until nobody does.
 
 #include <chrono>
 #include <cstdint>
@@ -8,6 +8,7 @@
 #include <system_error>
 #include <vector>
 
+#include <lockkit/deadline.hpp>
 #include <lockkit/export.hpp>
 #include <lockkit/owner.hpp>
 
@@ -26,6 +27,7 @@ struct lock_inspection {
   std::optional<owner> holder;        ///< what the record says, if one could be read
   std::chrono::nanoseconds age{};     ///< since the file last changed, by the wall clock; zero when free
   std::vector<std::int32_t> holders;  ///< processes seen with the lock open and held, children that inherited it too
+  std::vector<std::int32_t> waiters;  ///< processes of lockkit seen waiting for it
 };
 
 /// Reads only; takes no lock unless the owner lives in another PID namespace and nothing else can tell (then a shared
@@ -33,5 +35,12 @@ struct lock_inspection {
 /// root only. Absent directories count as free.
 [[nodiscard]] LOCKKIT_API lock_inspection inspect(const std::filesystem::path& lock_path);
 [[nodiscard]] LOCKKIT_API lock_inspection inspect(const std::filesystem::path& lock_path, std::error_code& ec);
+
+/// Waits until nobody holds it (inspect says free or stale) without ever taking it. False: `until` passed first. Who
+/// comes after the call may hold it again by the time it returns. Noticed within a millisecond where the lock file's
+/// disappearance or its holder's end can be watched, else (a file_mutex, whose file does not change) within 250 ms.
+[[nodiscard]] LOCKKIT_API bool wait_until_free(const std::filesystem::path& lock_path, deadline until);
+[[nodiscard]] LOCKKIT_API bool wait_until_free(const std::filesystem::path& lock_path, deadline until,
+                                               std::error_code& ec);
 
 }  // namespace lockkit::inline v0

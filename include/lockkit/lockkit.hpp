@@ -1,6 +1,7 @@
 #pragma once
 /// Everything at once. Prefer the single headers.
 #include <lockkit/backoff.hpp>
+#include <lockkit/break_lock.hpp>
 #include <lockkit/claim_store.hpp>
 #include <lockkit/deadline.hpp>
 #include <lockkit/directory.hpp>
@@ -14,4 +15,5 @@
 #include <lockkit/retry.hpp>
 #include <lockkit/settle.hpp>
 #include <lockkit/staged_file.hpp>
+#include <lockkit/sweep_leftovers.hpp>
 #include <lockkit/task_queue.hpp>

@@ -4,11 +4,14 @@
 /// 2. If they name none but the record's owner lives in another PID namespace, its process can't be seen from here.
 /// Only
 ///    then the lock is tried, shared and for an instant.
+/// 3. Who waits for a lockkit holder has marked the inode that the lock is on. Behind a foreign lock file the first one
+///    holds the guard, the others wait for that.
 #include <lockkit/inspect.hpp>
 
 #include <fcntl.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "core/throw_error.hpp"
 #include "kernel_holders.hpp"
@@ -51,12 +54,26 @@ std::chrono::nanoseconds age_of(const struct stat& file) noexcept {
   return std::max(std::chrono::nanoseconds::zero(), now - changed);
 }
 
+/// Rule 3.
+void add_waiters_at_guard(const char* guard, const struct stat& inode, lock_inspection& found) {
+  std::error_code ec;
+  const struct stat waited_at = platform::status_at(AT_FDCWD, guard, ec);
+  if (ec || platform::same_inode(waited_at, inode)) return;
+  const detail::lock_parties at_guard = detail::find_parties(waited_at);
+  for (const auto& pids : {at_guard.holders, at_guard.waiters}) {
+    std::ranges::set_difference(pids, found.holders, std::back_inserter(found.waiters));
+  }
+  std::ranges::sort(found.waiters);
+}
+
 void examine(int fd, const struct stat& inode, lock_inspection& found) {
   std::error_code ec;
   const detail::record_view view = detail::read_record(fd, ec);
   found.holder = detail::parse_record(view.text());
   if (found.holder) {
-    found.holders = detail::find_holders(inode);
+    detail::lock_parties parties = detail::find_parties(inode);
+    found.holders = std::move(parties.holders);
+    found.waiters = std::move(parties.waiters);
     found.state = found.holders.empty() ? judge(found, detail::kind_of(view.text()), fd) : lock_state::held;
   } else {
     found.holder = detail::parse_foreign(view.text());
@@ -74,14 +91,17 @@ lock_inspection inspect(const std::filesystem::path& lock_path, std::error_code&
   if (ec || named.st_ino == 0) return found;
   found.state = lock_state::foreign;
   found.age = age_of(named);
-  if (!S_ISREG(named.st_mode)) return found;
-  const platform::unique_fd fd =
-      platform::open_at(AT_FDCWD, names.path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, ec);
-  if (ec == std::errc::no_such_file_or_directory) {
-    ec.clear();
-    return {};
+  if (S_ISREG(named.st_mode)) {
+    const platform::unique_fd fd =
+        platform::open_at(AT_FDCWD, names.path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, ec);
+    if (ec == std::errc::no_such_file_or_directory) {
+      ec.clear();
+      return {};
+    }
+    if (ec) return found;
+    examine(fd.get(), named, found);
   }
-  if (!ec) examine(fd.get(), named, found);
+  if (found.state != lock_state::free) add_waiters_at_guard(names.guard.c_str(), named, found);
   return found;
 }
 

@@ -14,9 +14,14 @@ namespace {
 
 namespace bfs = boost::filesystem;
 
-bool shows_flock(const std::string& fdinfo) noexcept {
+enum class part { none, waits, holds };
+
+/// Of a lock's lines in fdinfo: a waiter's mark is the only record lock that is ever set on such a file.
+part shown_part(const std::string& fdinfo) noexcept {
   const std::size_t at = fdinfo.find("lock:");
-  return at != std::string::npos && fdinfo.find("FLOCK", at) != std::string::npos;
+  if (at == std::string::npos) return part::none;
+  if (fdinfo.find("FLOCK", at) != std::string::npos) return part::holds;
+  return fdinfo.find("OFDLCK", at) != std::string::npos ? part::waits : part::none;
 }
 
 bool is_open_on(const std::string& fd_path, const struct stat& inode) noexcept {
@@ -25,31 +30,35 @@ bool is_open_on(const std::string& fd_path, const struct stat& inode) noexcept {
   return !ec && platform::same_inode(platform::status(link.get(), ec), inode);
 }
 
-bool process_holds(const std::string& pid, const struct stat& inode) {
+part part_of(const std::string& pid, const struct stat& inode) {
+  part found = part::none;
   boost::system::error_code stop;
   for (bfs::directory_iterator fd("/proc/" + pid + "/fd", stop), end; !stop && fd != end; fd.increment(stop)) {
     if (!is_open_on(fd->path().string(), inode)) continue;
     std::error_code ec;
     const std::string info = fmt::format("/proc/{}/fdinfo/{}", pid, fd->path().filename().string());
-    if (shows_flock(platform::read_small_file(AT_FDCWD, info.c_str(), 4096, ec))) return true;
+    found = std::max(found, shown_part(platform::read_small_file(AT_FDCWD, info.c_str(), 4096, ec)));
   }
-  return false;
+  return found;
 }
 
 }  // namespace
 
-std::vector<std::int32_t> find_holders(const struct stat& inode) {
-  std::vector<std::int32_t> holders;
+lock_parties find_parties(const struct stat& inode) {
+  lock_parties found;
   boost::system::error_code stop;
   for (bfs::directory_iterator process("/proc", stop), end; !stop && process != end; process.increment(stop)) {
     const std::string name = process->path().filename().string();
     std::int32_t pid = 0;
     const auto parsed = std::from_chars(name.data(), name.data() + name.size(), pid);
-    const bool is_process = parsed.ec == std::errc() && parsed.ptr == name.data() + name.size();
-    if (is_process && process_holds(name, inode)) holders.push_back(pid);
+    if (parsed.ec != std::errc() || parsed.ptr != name.data() + name.size()) continue;
+    const part its = part_of(name, inode);
+    if (its == part::holds) found.holders.push_back(pid);
+    if (its == part::waits) found.waiters.push_back(pid);
   }
-  std::ranges::sort(holders);
-  return holders;
+  std::ranges::sort(found.holders);
+  std::ranges::sort(found.waiters);
+  return found;
 }
 
 namespace {
@@ -71,8 +80,8 @@ owner find_mutex_holder(const char* path, bool& foreign) {
   owner last = read_owner(path, foreign);
   std::error_code ec;
   const struct stat inode = platform::status_at(AT_FDCWD, path, ec);
-  if (ec || (last.pid != 0 && process_holds(fmt::format("{}", last.pid), inode))) return last;
-  const std::vector<std::int32_t> holders = find_holders(inode);
+  if (ec || (last.pid != 0 && part_of(fmt::format("{}", last.pid), inode) == part::holds)) return last;
+  const std::vector<std::int32_t> holders = find_parties(inode).holders;
   return holders.empty() ? last : describe_process(holders.front());
 }
 

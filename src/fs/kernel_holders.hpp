@@ -12,8 +12,14 @@
 
 namespace lockkit::detail {
 
-/// PIDs, sorted. Looks at every process: for messages, not for deciding.
-[[nodiscard]] std::vector<std::int32_t> find_holders(const struct stat& inode);
+/// PIDs, sorted.
+struct lock_parties {
+  std::vector<std::int32_t> holders;
+  std::vector<std::int32_t> waiters;  ///< marked as present (kernel_lock.hpp), and not holding
+};
+
+/// Looks at every process: for messages, not for deciding.
+[[nodiscard]] lock_parties find_parties(const struct stat& inode);
 
 /// Who holds a file_mutex: its last exclusive owner, if that still holds it, else one of the readers.
 [[nodiscard]] owner find_mutex_holder(const char* path, bool& foreign);

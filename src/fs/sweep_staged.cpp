@@ -26,6 +26,7 @@
 #include "platform/lock.hpp"
 #include "platform/names.hpp"
 #include "platform/process.hpp"
+#include "staged_sweep.hpp"
 #include "staging.hpp"
 
 namespace lockkit::inline v0 {
@@ -34,13 +35,13 @@ namespace {
 constexpr std::chrono::seconds default_age = std::chrono::minutes(1);
 constexpr std::chrono::seconds remote_age = std::chrono::hours(24);
 
-struct leftover {
+struct staged_leftover {
   std::string name;
   detail::name_origin origin;
 };
 
-std::vector<leftover> list_leftovers(const std::filesystem::path& directory, std::error_code& ec) {
-  std::vector<leftover> found;
+std::vector<staged_leftover> list_leftovers(const std::filesystem::path& directory, std::error_code& ec) {
+  std::vector<staged_leftover> found;
   boost::system::error_code failure;
   boost::filesystem::directory_iterator entry(directory.native(), failure);
   for (; !failure && entry != boost::filesystem::directory_iterator(); entry.increment(failure)) {
@@ -60,16 +61,17 @@ enum class verdict { alive, dead, locks_do_not_work };
 /// One pass over one directory.
 class sweeper {
  public:
-  sweeper(int directory, std::chrono::seconds minimum_age, std::error_code& ec) : directory_(directory) {
+  sweeper(int directory, std::chrono::seconds minimum_age, bool dry_run, std::error_code& ec)
+      : directory_(directory), dry_run_(dry_run) {
     remote_ = platform::filesystem_of(directory, ec) == platform::filesystem_kind::remote;
     minimum_age_ = remote_ ? std::max(minimum_age, remote_age) : minimum_age;
   }
 
-  std::size_t sweep(const std::vector<leftover>& files, std::error_code& ec) {
-    std::size_t removed = 0;
-    for (const leftover& file : files) {
+  std::vector<std::string> sweep(const std::vector<staged_leftover>& files, std::error_code& ec) {
+    std::vector<std::string> removed;
+    for (const staged_leftover& file : files) {
       std::error_code failure;
-      if (remove(file, failure)) ++removed;
+      if (remove(file, failure)) removed.push_back(file.name);
       if (failure && failure != std::errc::no_such_file_or_directory && !ec)
         ec = failure;  // gone: somebody else's work
       if (locks_are_fake_) break;
@@ -78,7 +80,7 @@ class sweeper {
   }
 
  private:
-  bool remove(const leftover& file, std::error_code& ec) {
+  bool remove(const staged_leftover& file, std::error_code& ec) {
     const struct stat found = platform::status_at(directory_, file.name.c_str(), ec);
     if (ec || !is_ours(found)) return false;
     if ((remote_ || file.origin == detail::name_origin::opened) && !is_old(found, ec)) return false;
@@ -87,7 +89,7 @@ class sweeper {
     const struct stat locked = platform::status(held.get(), ec);
     const struct stat named = ec ? locked : platform::status_at(directory_, file.name.c_str(), ec);
     if (ec || !platform::same_inode(locked, named)) return false;
-    platform::unlink_name(directory_, file.name.c_str(), ec);
+    if (!dry_run_) platform::unlink_name(directory_, file.name.c_str(), ec);
     return !ec;
   }
 
@@ -134,6 +136,7 @@ class sweeper {
   }
 
   int directory_;
+  bool dry_run_;
   bool remote_ = true;
   bool locks_are_fake_ = false;
   std::chrono::seconds minimum_age_{};
@@ -144,12 +147,7 @@ class sweeper {
 
 std::size_t sweep_staged(const std::filesystem::path& directory, std::chrono::seconds minimum_age,
                          std::error_code& ec) {
-  const platform::unique_fd held = platform::open_at(AT_FDCWD, directory.c_str(), O_RDONLY | O_DIRECTORY, 0, ec);
-  if (ec) return 0;
-  const std::vector<leftover> files = list_leftovers(directory, ec);
-  if (ec || files.empty()) return 0;
-  sweeper work(held.get(), minimum_age, ec);
-  return ec ? 0 : work.sweep(files, ec);
+  return detail::sweep_staged_names(directory, minimum_age, false, ec).size();
 }
 
 std::size_t sweep_staged(const std::filesystem::path& directory) {
@@ -158,3 +156,17 @@ std::size_t sweep_staged(const std::filesystem::path& directory) {
 }
 
 }  // namespace lockkit::inline v0
+
+namespace lockkit::detail {
+
+std::vector<std::string> sweep_staged_names(const std::filesystem::path& directory, std::chrono::seconds minimum_age,
+                                            bool dry_run, std::error_code& ec) {
+  const platform::unique_fd held = platform::open_at(AT_FDCWD, directory.c_str(), O_RDONLY | O_DIRECTORY, 0, ec);
+  if (ec) return {};
+  const std::vector<staged_leftover> files = list_leftovers(directory, ec);
+  if (ec || files.empty()) return {};
+  sweeper work(held.get(), minimum_age, dry_run, ec);
+  return ec ? std::vector<std::string>() : work.sweep(files, ec);
+}
+
+}  // namespace lockkit::detail

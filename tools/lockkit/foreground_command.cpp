@@ -1,7 +1,5 @@
 #include "foreground_command.hpp"
 
-#include <fcntl.h>
-#include <fmt/format.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,29 +10,19 @@
 #include <ctime>
 
 #include "exit_code.hpp"
+#include "message.hpp"
 
 namespace lockkit_command {
 namespace {
 
 constexpr std::array ending_signals = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 // Left as they are: faults, what can't be blocked, and what stops us together with the command.
-constexpr std::array own_signals = {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS,  SIGFPE,  SIGILL,
-                                    SIGTRAP, SIGABRT, SIGSYS,  SIGTSTP, SIGTTIN, SIGTTOU};
+constexpr std::array own_signals = {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS,  SIGFPE, SIGILL,
+                                    SIGTRAP, SIGABRT, SIGSYS,  SIGTTIN, SIGTTOU};
 
 bool is_ignored(int number) {
   struct sigaction action{};
   return ::sigaction(number, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
-}
-
-/// With stdin, stdout or stderr closed, the next file opened would get its number, and our messages.
-void open_missing_streams() {
-  while (true) {
-    const int fd = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (fd > STDERR_FILENO || fd < 0) {
-      ::close(fd);
-      return;
-    }
-  }
 }
 
 int spawn(const std::vector<std::string>& arguments, const sigset_t& mask, pid_t& pid) {
@@ -54,10 +42,19 @@ int spawn(const std::vector<std::string>& arguments, const sigset_t& mask, pid_t
   return error;
 }
 
+/// A pending SIGTSTP acts here, and the call returns once we are continued. The kernel decides: in an orphaned process
+/// group, where nobody could continue us, it does nothing.
+void let_stop() {
+  sigset_t stop;
+  ::sigemptyset(&stop);
+  ::sigaddset(&stop, SIGTSTP);
+  ::sigprocmask(SIG_UNBLOCK, &stop, nullptr);
+  ::sigprocmask(SIG_BLOCK, &stop, nullptr);
+}
+
 }  // namespace
 
 foreground_command::foreground_command() {
-  open_missing_streams();
   ::signal(SIGCHLD,
            SIG_DFL);  // ignored by our parent, the command's end would never be told; the command gets it so, too
   ::sigfillset(&passed_on_);
@@ -77,11 +74,17 @@ int foreground_command::pending_signal() const {
   return 0;
 }
 
+void foreground_command::stop_if_asked() const {
+  sigset_t pending;
+  ::sigpending(&pending);
+  if (::sigismember(&passed_on_, SIGTSTP) == 1 && ::sigismember(&pending, SIGTSTP) == 1) let_stop();
+}
+
 int foreground_command::run(const std::vector<std::string>& arguments) {
   pid_t pid = 0;
   const int error = spawn(arguments, original_, pid);
   if (error == 0) return follow(pid);
-  fmt::print(stderr, "lockkit: cannot execute '{}': {}\n", arguments[0], std::strerror(error));
+  say("cannot execute {}: {}", in_quotes(arguments[0]), std::strerror(error));
   return error == ENOENT ? not_found : cannot_execute;
 }
 
@@ -96,6 +99,10 @@ int foreground_command::follow(int pid) const {
     // From the terminal, the command has it already; but a hangup is told to the session's leader alone.
     const bool has_it = info.si_code == SI_KERNEL && number != SIGHUP;
     if (number > 0 && number != SIGCHLD && !has_it) ::kill(pid, number);
+    if (number == SIGTSTP) {
+      ::raise(SIGTSTP);
+      let_stop();
+    }
   }
 }
 

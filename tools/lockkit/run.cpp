@@ -1,47 +1,58 @@
-/// lockkit run PATH [--timeout S | --try] -- COMMAND…
-#include <fmt/format.h>
+/// lockkit run PATH [options] -- COMMAND…
+#include <memory>
 
-#include <cstdlib>
-
+#include <lockkit/file_mutex.hpp>
 #include <lockkit/lock_file.hpp>
 
 #include "exit_code.hpp"
 #include "foreground_command.hpp"
-#include "subcommands.hpp"
+#include "lock_waiting.hpp"
+#include "message.hpp"
+#include "options.hpp"
+#include "quick_subcommands.hpp"
 
 namespace lockkit_command {
 namespace {
 
 struct run_options {
   std::string path;
-  double timeout = 60;
+  std::chrono::nanoseconds timeout = std::chrono::seconds(60);
   bool only_try = false;
+  bool shared = false;
+  bool kernel = false;
+  bool wait_message = false;
+  int conflict_exit_code = not_in_time;
   std::string label;
   std::vector<std::string> command;
 };
 
-void say_who_holds(const lockkit::wait_notice& notice) {
-  fmt::print(stderr, "lockkit: waiting for '{}', held by {}{}\n", notice.path.native(), notice.holder.describe(),
-             notice.foreign ? " (not lockkit's)" : "");
-}
+/// A lock_file, or a file_mutex in either mode.
+class lock_to_hold {
+ public:
+  lock_to_hold(const run_options& options, lockkit::lock_options how) {
+    shared_ = options.shared;
+    if (options.kernel || options.shared) {
+      mutex_ = std::make_unique<lockkit::file_mutex>(options.path, std::move(how));
+    } else {
+      file_ = std::make_unique<lockkit::lock_file>(options.path, std::move(how));
+    }
+  }
+  bool try_until(lockkit::deadline until) {
+    if (file_) return file_->try_lock_until(until);
+    return shared_ ? mutex_->try_lock_shared_until(until) : mutex_->try_lock_until(until);
+  }
+  /// False: somebody had removed or replaced it.
+  bool release() {
+    if (mutex_) mutex_->unlock();
+    if (file_) file_->unlock();
+    return !file_ || !file_->lost();
+  }
 
-enum class lock_outcome { acquired, timed_out, signalled };
-
-/// Waits in short pieces: a signal that asks us to end must not have to wait for the lock.
-lock_outcome wait_for_lock(lockkit::lock_file& lock, lockkit::deadline until, const foreground_command& command) {
-  constexpr auto piece = std::chrono::milliseconds(100);
-  do {
-    if (lock.try_lock_until(earlier(until, lockkit::deadline::after(piece)))) return lock_outcome::acquired;
-    if (command.pending_signal() != 0) return lock_outcome::signalled;
-  } while (!until.expired());
-  return lock_outcome::timed_out;
-}
-
-int say_not_in_time(const lockkit::lock_file& lock, const run_options& options) {
-  fmt::print(stderr, "lockkit: '{}' was not free {}; see 'lockkit status {}'\n", lock.path().native(),
-             options.only_try ? "at once" : fmt::format("within {} s", options.timeout), options.path);
-  return not_in_time;
-}
+ private:
+  bool shared_ = false;
+  std::unique_ptr<lockkit::lock_file> file_;
+  std::unique_ptr<lockkit::file_mutex> mutex_;
+};
 
 /// run -- PATH -- COMMAND…: the path comes first if none was given before.
 void complete(run_options& options) {
@@ -52,54 +63,74 @@ void complete(run_options& options) {
   }
   if (options.path.empty()) throw CLI::RequiredError("a lock file, as in 'lockkit run PATH -- COMMAND',");
   if (command.empty()) throw CLI::RequiredError("a command after '--', as in 'lockkit run PATH -- COMMAND',");
+  if (options.only_try) options.timeout = {};
+}
+
+lockkit::lock_options how_to_wait(const run_options& options) {
+  lockkit::lock_options how{.label = options.label};
+  if (!options.wait_message) return how;
+  how.on_wait = [said = false](const lockkit::wait_notice& notice) mutable {
+    if (!said) say("waiting for {}, {}", in_quotes(notice.path), holder_text(notice));
+    said = true;  // each piece of the wait begins anew
+  };
+  return how;
 }
 
 int run(const run_options& options) {
   foreground_command command;
-  bool said = false;
-  lockkit::lock_file lock(options.path, {.label = options.label, .on_wait = [&](const lockkit::wait_notice& notice) {
-                                           if (!said) say_who_holds(notice);
-                                           said = true;
-                                         }});
-  const auto until =
-      options.only_try ? lockkit::deadline() : lockkit::deadline::after(std::chrono::duration<double>(options.timeout));
-  switch (wait_for_lock(lock, until, command)) {
-    case lock_outcome::timed_out:
-      return say_not_in_time(lock, options);
-    case lock_outcome::signalled:
-      return 128 + command.pending_signal();
-    case lock_outcome::acquired:
+  lock_to_hold lock(options, how_to_wait(options));
+  const auto attempt = [&](lockkit::deadline until) { return lock.try_until(until); };
+  const auto asked_to_end = [&] {
+    command.stop_if_asked();
+    return command.pending_signal() != 0;
+  };
+  switch (wait_in_pieces(lockkit::deadline::after(options.timeout), attempt, asked_to_end)) {
+    case wait_outcome::timed_out:
+      say_not_in_time(options.path, options.timeout);
+      return options.conflict_exit_code;
+    case wait_outcome::given_up:
+      return by_signal + command.pending_signal();
+    case wait_outcome::acquired:
       break;
   }
   const int code = command.run(options.command);
-  lock.unlock();
-  if (lock.lost()) fmt::print(stderr, "lockkit: '{}' was removed or replaced while the command ran\n", options.path);
+  if (!lock.release()) {
+    say("{} was removed or replaced while the command ran; others may have been in", in_quotes(options.path));
+  }
   return code;
 }
 
-std::string check_seconds(const std::string& text) {
-  char* end = nullptr;
-  const double value = std::strtod(text.c_str(), &end);
-  const bool good = !text.empty() && *end == '\0' && value >= 0;
-  return good ? std::string() : fmt::format("'{}' is not a number of seconds, 0 or more", text);
-}
+constexpr const char* more =
+    "COMMAND runs, without a shell, while the lock is held; the lock ends with COMMAND, whatever that leaves running.\n"
+    "It inherits no descriptor of lockkit's. Signals sent to lockkit reach COMMAND. kill -9 of lockkit itself ends "
+    "the\n"
+    "lock, not COMMAND. By default PATH is a lock file: it exists while it is held, and scripts that make it "
+    "exclusively\n"
+    "(set -C) are excluded. With --kernel it is a file that stays, quicker, and excludes flock(1). --shared needs such "
+    "a\n"
+    "file and implies --kernel: any number of sharers at once, or one holder. All users of one PATH must use one "
+    "kind.\n"
+    "A PATH that begins with '-': lockkit run -- PATH -- COMMAND.";
 
 }  // namespace
 
-void add_run(CLI::App& app, std::vector<std::string> after_dashes, int& exit_code) {
+void add_run(CLI::App& sub, invocation& call) {
   auto options = std::make_shared<run_options>();
-  options->command = std::move(after_dashes);
-  CLI::App* sub = app.add_subcommand("run", "Run a command while holding a lock file: run PATH -- COMMAND...");
-  sub->add_option("path", options->path, "The lock file (a path that begins with '-': run -- PATH -- COMMAND...)");
-  const CLI::Validator seconds(check_seconds, "SECONDS");
-  auto* timeout = sub->add_option("--timeout", options->timeout, "Seconds to wait; 0 tries once")
-                      ->check(seconds)
-                      ->capture_default_str();
-  sub->add_flag("--try", options->only_try, "Do not wait")->excludes(timeout);
-  sub->add_option("--label", options->label, "What others see as the holder");
-  sub->callback([options, &exit_code] {
+  add_path(sub, "path", options->path, "The lock file");
+  auto* timeout = add_duration(sub, "--timeout", options->timeout, "How long to wait for the lock; 0 tries once [60]");
+  sub.add_flag("--try", options->only_try, "Do not wait")->excludes(timeout);
+  sub.add_flag("--kernel", options->kernel, "A kernel lock on a file that stays, invisible to scripts");
+  sub.add_flag("--shared", options->shared, "Share it with others who say so; implies --kernel");
+  sub.add_option("--label", options->label, "What others see as the holder")->type_name("TEXT");
+  sub.add_option("--conflict-exit-code", options->conflict_exit_code, "Exit code if the lock is not had in time [75]")
+      ->type_name("N")
+      ->check(CLI::Range(0, 255).description(""));
+  sub.add_flag("--wait-message", options->wait_message, "Say once who holds it if it has to be waited for");
+  sub.footer(more);
+  sub.callback([options, &call] {
+    options->command = call.command;
     complete(*options);
-    exit_code = run(*options);
+    call.exit_code = run(*options);
   });
 }
 
