@@ -33,4 +33,8 @@ inline constexpr std::chrono::milliseconds longest_duration = std::chrono::years
   return floor<milliseconds>(system_clock::now().time_since_epoch()).count();
 }
 
+[[nodiscard]] inline std::chrono::system_clock::time_point at_wall(std::int64_t ms) noexcept {
+  return std::chrono::system_clock::time_point(std::chrono::milliseconds(ms));
+}
+
 }  // namespace lockkit::detail

@@ -24,7 +24,6 @@
 namespace lockkit::detail {
 namespace {
 
-constexpr std::chrono::seconds try_patience{60};
 constexpr std::chrono::milliseconds leaving_patience{50};
 constexpr std::chrono::seconds stopping_patience{5};
 
@@ -57,7 +56,6 @@ claim_result claim_wait::change(connection& db) {
 
 claim_result claim_wait::attempt() {
   const std::int64_t ticket_before = operation_.ticket;
-  // A try does not wait for a resource, but it does take its turn at the database.
   const deadline turn = queues_up_ ? until_ : deadline::after(try_patience);
   claim_result result;
   try {

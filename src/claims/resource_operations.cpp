@@ -27,10 +27,6 @@ std::string_view kind_of(resource_state state) noexcept {
   return "changed";
 }
 
-std::chrono::system_clock::time_point at_wall(std::int64_t ms) noexcept {
-  return std::chrono::system_clock::time_point(std::chrono::milliseconds(ms));
-}
-
 }  // namespace
 
 void require_json_object(connection& db, std::string_view text) {

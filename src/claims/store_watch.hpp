@@ -7,6 +7,7 @@
 ///   ...         the look at the database: only who finds nothing sleeps
 ///   sleep()
 
+#include <chrono>
 #include <memory>
 #include <stop_token>
 #include <vector>
@@ -16,6 +17,9 @@
 #include "store.hpp"
 
 namespace lockkit::detail {
+
+/// A try does not wait for what it wants, but it does take its turn at the database: for no longer than this.
+inline constexpr std::chrono::seconds try_patience{60};
 
 /// Descriptors that tell of the ends of processes, kept over the sleeps of one wait.
 class process_watch {

@@ -10,10 +10,6 @@ namespace {
 
 using wall_time = std::chrono::system_clock::time_point;
 
-wall_time at_wall(std::int64_t ms) noexcept {
-  return wall_time(std::chrono::milliseconds(ms));
-}
-
 std::optional<wall_time> at_wall_if_any(const statement& row, int column) {
   if (row.is_null(column)) return std::nullopt;
   return at_wall(row.integer(column));

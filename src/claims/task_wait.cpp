@@ -10,12 +10,6 @@
 #include "platform/fault.hpp"
 
 namespace lockkit::detail {
-namespace {
-
-constexpr std::chrono::seconds try_patience{60};
-
-}  // namespace
-
 std::optional<granted_task> task_wait::change(connection& db) {
   buried_ = bury_dead(db, {}, store_.death()) > 0;
   const auto chosen = choose_task(db, operation_);
@@ -26,7 +20,6 @@ std::optional<granted_task> task_wait::change(connection& db) {
 }
 
 std::optional<granted_task> task_wait::attempt() {
-  // A try does not wait for a task, but it does take its turn at the database.
   const deadline turn = waits_ ? until_ : deadline::after(try_patience);
   std::optional<granted_task> task;
   try {

@@ -25,10 +25,6 @@ std::string hidden_name(const std::string& name, const std::string& suffix) {
   return fmt::format(".{}{}{}", name.substr(0, NAME_MAX - 1 - hash.size() - suffix.size()), hash, suffix);
 }
 
-bool is_guard_name(std::string_view name) noexcept {
-  return name.size() > guard_suffix.size() + 1 && name.front() == '.' && name.ends_with(guard_suffix);
-}
-
 std::error_code check_name(const std::filesystem::path& path) {
   const std::string name = path.filename().string();
   if (name.empty() || name == "." || name == "..") return errc::invalid_name;
@@ -38,6 +34,10 @@ std::error_code check_name(const std::filesystem::path& path) {
 }
 
 }  // namespace
+
+bool is_guard_name(std::string_view name) noexcept {
+  return name.size() > guard_suffix.size() + 1 && name.front() == '.' && name.ends_with(guard_suffix);
+}
 
 std::filesystem::path lock_names::own_file(std::uint64_t guard_inode, unsigned user) const {
   return directory / hidden_name(path.filename().string(), fmt::format(".guard.{}.{}.tmp", guard_inode, user));

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <system_error>
 
 #include "platform/private_api.hpp"
@@ -23,6 +24,9 @@ struct lock_names {
 /// errc::invalid_name for empty paths, NUL bytes, trailing slashes, "." and ".."; also for `.x.guard`, which is the
 /// guard of another lock. std::errc::filename_too_long beyond what one directory entry holds.
 [[nodiscard]] LOCKKIT_PRIVATE_API lock_names name_lock(const std::filesystem::path& path, std::error_code& ec);
+
+/// `.x.guard`
+[[nodiscard]] bool is_guard_name(std::string_view name) noexcept;
 
 /// The same checks without the guard's: for a file_mutex.
 [[nodiscard]] LOCKKIT_PRIVATE_API std::filesystem::path name_mutex(const std::filesystem::path& path,

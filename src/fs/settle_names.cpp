@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <string_view>
 
+#include "lock_names.hpp"
 #include "platform/listing.hpp"
 #include "temporary_name.hpp"
 
 namespace lockkit::detail {
 namespace {
 
-constexpr std::string_view guard_suffix = ".guard";
 constexpr std::string_view staged_directory_suffix = ".lkd";
 constexpr std::size_t rsync_suffix = 6;
 
@@ -24,8 +24,7 @@ constexpr bool is_lower_or_digit(char c) noexcept {
 
 bool belongs_to_a_lock(const std::string& name) noexcept {
   if (name.front() != '.') return false;
-  const bool is_guard = name.ends_with(guard_suffix) && name.size() > guard_suffix.size() + 1;
-  return is_guard || (name.ends_with(".tmp") && name.find(".guard.") != std::string::npos);
+  return is_guard_name(name) || (name.ends_with(".tmp") && name.find(".guard.") != std::string::npos);
 }
 
 bool is_rsync_name(const std::string& name) noexcept {

@@ -27,8 +27,6 @@
 namespace lockkit::detail {
 namespace {
 
-constexpr int name_attempts = 16;
-
 bool no_unnamed_files(const std::error_code& ec) noexcept {
   // EISDIR: before Linux 3.11. ENOENT, EINVAL: filesystems that mistake the flag.
   return ec == std::errc::operation_not_supported || ec == std::errc::is_a_directory ||

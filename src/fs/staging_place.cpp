@@ -25,8 +25,6 @@
 namespace lockkit::detail {
 namespace {
 
-constexpr int name_attempts = 16;
-
 /// Whether something stands there; a code if it may not be replaced.
 bool stands(int directory, const char* name, publish_mode mode, std::error_code& ec) noexcept {
   const struct stat found = platform::status_at(directory, name, ec);

@@ -16,6 +16,8 @@ namespace lockkit::detail {
 
 constexpr std::size_t longest_name = 255;  // NAME_MAX of every Linux filesystem that matters
 constexpr std::size_t random_length = 26;
+/// After as many names that were taken, something else is wrong.
+constexpr int name_attempts = 16;
 
 enum class name_origin { opened, born_locked };
 

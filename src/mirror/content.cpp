@@ -22,7 +22,7 @@
 namespace lockkit::detail {
 namespace {
 
-constexpr int rounds = 3;
+constexpr int sealing_rounds = 3;
 
 /// Rules 2 and 3: nothing there, something else there, or a part of the disk that can't be read any more.
 bool is_miss(const std::error_code& ec) noexcept {
@@ -85,7 +85,7 @@ platform::unique_fd open_content(const std::string& path, std::uint64_t size, st
 std::optional<pinned_content> find_content(const cache_layout& layout, std::string_view key, std::string_view name,
                                            std::error_code& ec) {
   const std::string record_path = layout.record_path(name);
-  for (int round = 0; round < rounds; ++round) {
+  for (int round = 0; round < sealing_rounds; ++round) {
     std::optional<key_record> record = read_record(record_path, ec);
     if (!record || record->key != key) return std::nullopt;
     std::string path = layout.content_path(record->sha256);

@@ -10,14 +10,14 @@ namespace {
 using clock = std::chrono::system_clock;
 
 constexpr std::string_view first_line = "lockkit-cache/1\n";
-constexpr std::string_view hexadecimal = "0123456789ABCDEF";
+constexpr std::string_view hexadecimal_digits = "0123456789ABCDEF";
 
 bool is_plain(char c) noexcept {
   return c > ' ' && c < '\x7f' && c != '%';
 }
 
 int digit_value(char c) noexcept {
-  const std::size_t at = hexadecimal.find(c);
+  const std::size_t at = hexadecimal_digits.find(c);
   return at == std::string_view::npos ? -1 : static_cast<int>(at);
 }
 
@@ -83,7 +83,7 @@ std::string escape_key(std::string_view key) {
       text += c;
     } else {
       const auto byte = static_cast<unsigned char>(c);
-      text += {'%', hexadecimal[byte >> 4U], hexadecimal[byte & 15U]};
+      text += {'%', hexadecimal_digits[byte >> 4U], hexadecimal_digits[byte & 15U]};
     }
   }
   return text;

@@ -36,7 +36,7 @@ namespace lockkit::detail {
 namespace {
 
 // Each round, somebody must have made or removed the destination at the wrong moment.
-constexpr int rounds = 64;
+constexpr int mirror_rounds = 64;
 
 enum class linking { done, exists, impossible };
 
@@ -62,7 +62,7 @@ class mirroring {
       : source_(source), target_(target), options_(options) {}
 
   mirror_result run(std::error_code& ec) {
-    for (int round = 0; round < rounds; ++round) {
+    for (int round = 0; round < mirror_rounds; ++round) {
       std::error_code why;
       const standing found = target_.compare(source_, why);
       ec.clear();

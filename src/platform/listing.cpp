@@ -13,9 +13,9 @@
 namespace lockkit::platform {
 namespace {
 
-constexpr std::size_t buffer_size = std::size_t{32} * 1024;
+constexpr std::size_t listing_buffer = std::size_t{32} * 1024;
 
-std::int64_t nanoseconds(const statx_timestamp& time) noexcept {
+std::int64_t nanoseconds_of(const statx_timestamp& time) noexcept {
   return time.tv_sec * 1'000'000'000 + time.tv_nsec;
 }
 
@@ -34,7 +34,7 @@ void append_names(const char* records, std::size_t size, std::vector<std::string
 
 std::vector<std::string> names_in(int directory, std::error_code& ec) {
   std::vector<std::string> names;
-  std::vector<char> buffer(buffer_size);
+  std::vector<char> buffer(listing_buffer);
   for (;;) {
     const ssize_t size =
         invoke("getdents64", ec, [&] { return ::getdents64(directory, buffer.data(), buffer.size()); });
@@ -55,8 +55,8 @@ entry_state state_at(int directory, const char* name, freshness wanted, std::err
   return {.device = std::uint64_t{found.stx_dev_major} << 32U | found.stx_dev_minor,
           .inode = found.stx_ino,
           .size = found.stx_size,
-          .modified_ns = nanoseconds(found.stx_mtime),
-          .changed_ns = nanoseconds(found.stx_ctime),
+          .modified_ns = nanoseconds_of(found.stx_mtime),
+          .changed_ns = nanoseconds_of(found.stx_ctime),
           .mode = found.stx_mode};
 }
 

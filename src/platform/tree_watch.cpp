@@ -14,6 +14,7 @@
 #include <cstring>
 
 #include "invoke.hpp"
+#include "watch.hpp"
 
 namespace lockkit::platform {
 namespace {
@@ -21,8 +22,8 @@ namespace {
 // Reading and opening are not changes; our own looks would be seen.
 constexpr std::uint32_t changes = IN_MODIFY | IN_ATTRIB | IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_DELETE_SELF |
                                   IN_MOVED_FROM | IN_MOVED_TO | IN_MOVE_SELF;
-constexpr std::size_t buffer_size = std::size_t{64} * 1024;
-static_assert(buffer_size >= sizeof(inotify_event) + NAME_MAX + 1);
+constexpr std::size_t event_buffer = std::size_t{64} * 1024;
+static_assert(event_buffer >= sizeof(inotify_event) + NAME_MAX + 1);
 
 tree_event decode(const inotify_event& head, const char* name) {
   tree_event event;
@@ -74,7 +75,7 @@ void tree_watch::remove(int watch) noexcept {
 void tree_watch::read(std::vector<tree_event>& into, std::error_code& ec) {
   int queued = 0;  // so much and no more: a steady writer must not keep us here
   invoke("ioctl", ec, [&] { return ::ioctl(fd_.get(), FIONREAD, &queued); });
-  std::vector<char> bytes(queued > 0 && !ec ? buffer_size : 0);
+  std::vector<char> bytes(queued > 0 && !ec ? event_buffer : 0);
   while (queued > 0 && !ec) {
     const ssize_t size = invoke("read", ec, [&] { return ::read(fd_.get(), bytes.data(), bytes.size()); });
     if (ec == std::errc::resource_unavailable_try_again) return ec.clear();
@@ -84,9 +85,7 @@ void tree_watch::read(std::vector<tree_event>& into, std::error_code& ec) {
 }
 
 void wait_readable(int first, int second, deadline until) noexcept {
-  using namespace std::chrono;
-  const nanoseconds left = std::min<nanoseconds>(until.remaining(), hours(1));
-  const timespec time = {static_cast<std::time_t>(left / seconds(1)), static_cast<long>((left % seconds(1)).count())};
+  const timespec time = time_for_poll(until);
   std::array<pollfd, 2> waited = {{{first, POLLIN, 0}, {second, POLLIN, 0}}};
   (void)::ppoll(waited.data(), waited.size(), &time, nullptr);  // whatever ends it: the caller looks
 }

@@ -22,6 +22,12 @@ constexpr std::uint32_t events_of(watched what) noexcept {
 
 }  // namespace
 
+timespec time_for_poll(deadline until) noexcept {
+  using namespace std::chrono;
+  const std::chrono::nanoseconds left = std::min<std::chrono::nanoseconds>(until.remaining(), hours(1));
+  return {static_cast<std::time_t>(left / seconds(1)), static_cast<long>((left % seconds(1)).count())};
+}
+
 path_watch::path_watch(const char* path, std::error_code& ec, watched what) noexcept {
   fd_ = unique_fd(invoke("inotify_init1", ec, [] { return ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC); }));
   if (ec) return;
@@ -33,9 +39,7 @@ bool path_watch::wait(deadline until) noexcept {
 }
 
 bool path_watch::wait(deadline until, std::span<const int> also) noexcept {
-  using namespace std::chrono;
-  const nanoseconds left = std::min<nanoseconds>(until.remaining(), hours(1));
-  const timespec time = {static_cast<std::time_t>(left / seconds(1)), static_cast<long>((left % seconds(1)).count())};
+  const timespec time = time_for_poll(until);
   std::array<pollfd, most_descriptors> waited{};
   waited[0] = {fd_.get(), POLLIN, 0};
   std::size_t count = 1;

@@ -1,6 +1,7 @@
 #pragma once
 /// Waiting for a file to change: one inotify watch on one path, for the length of one wait.
 
+#include <ctime>
 #include <span>
 #include <system_error>
 
@@ -14,6 +15,9 @@ enum class watched {
   name,     ///< unlinked, renamed, replaced, or closed by a writer
   content,  ///< written to
 };
+
+/// What is left until then, an hour at the most, as ppoll wants it.
+[[nodiscard]] timespec time_for_poll(deadline until) noexcept;
 
 /// Sees what happens to the file at `path` (not to what a link leads to).
 class LOCKKIT_PRIVATE_API path_watch {
