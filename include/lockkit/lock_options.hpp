@@ -22,6 +22,17 @@ enum class remote_policy {
   trust_server,  ///< lock there; exclusive only while the server's lease lives. Probed first: fake locks are refused
 };
 
+/// What becomes of a lock file that a script or another library left behind when it died. It knows no kernel lock, so its
+/// file says nothing about its life but a PID at most.
+enum class foreign_policy {
+  respect,  ///< it is held, until somebody removes it
+  /// A file that holds the PID of no process, and nothing else, is removed (reclaim_empty_after: an empty one, too). Choose
+  /// it only where every script that uses the lock runs on this host, and in this process's PID namespace or below it: the
+  /// number says nothing about that (on a server's filesystem nothing is removed). Live scripts' locks are never touched; a number that another process has by now
+  /// counts as live. A script that removes stale locks by name may still remove one that was taken since it looked.
+  reclaim_dead,
+};
+
 /// A wait has begun. Passed once per wait to lock_options::on_wait, on the waiting thread, before it sleeps.
 struct wait_notice {
   const std::filesystem::path& path;
@@ -36,6 +47,10 @@ struct lock_options {
       mode{};           ///< of files made; unset: umask, and group-writable in a group's directory
   std::string label{};  ///< shown to those who wait; shortened to what the record can hold
   remote_policy remote = remote_policy::refuse;
+  foreign_policy foreign = foreign_policy::respect;
+  /// With reclaim_dead: an empty lock file that was not touched for so long is removed. By the wall clock, so that a
+  /// clock that is set forward ages it: name a time that no script holds it for. Unset: never.
+  std::optional<std::chrono::nanoseconds> reclaim_empty_after{};
   std::function<void(const wait_notice&)> on_wait{};  ///< may throw: the wait ends and the exception passes through
 };
 

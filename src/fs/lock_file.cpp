@@ -16,7 +16,9 @@
 ///  7. P is another inode with a lockkit record (G was deleted, a crashed plant by rule 6): lock that inode, compare it
 ///     with the name, then unlink it and plant again. Lock, comparison and record each carry weight (plant.cpp).
 ///  8. P is anything else: a script's or another library's lock. Keep G's lock, so that others queue up behind it; wait
-///     for P to change; try again. Never broken. The caller's notice comes before that queue is formed: it may block.
+///     for P to change; try again. Never broken, unless the caller chose to reclaim what dead scripts leave and it is that
+///     (dead_script.hpp): then as in rule 7, with its judgement in the record's place. The caller's notice comes before
+///     that queue is formed: it may block.
 ///  9. A forked child shares G's description and so its kernel lock: it must not use it. It closes and opens anew.
 /// 10. Release: only if P is still ours, unlink it, then unlock G, then wake one waiter. Unlocking first would let the
 ///     next holder plant a P that we then delete; not comparing would delete a file that somebody put there.

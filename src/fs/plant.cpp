@@ -4,7 +4,9 @@
 
 #include <lockkit/error.hpp>
 
+#include "dead_script.hpp"
 #include "platform/fault.hpp"
+#include "platform/file.hpp"
 #include "platform/names.hpp"
 #include "platform/process.hpp"
 
@@ -74,6 +76,7 @@ class plant_attempt {
   plant_state hold_own(unique_fd file, std::error_code& ec) noexcept;
   occupant examine(std::error_code& ec);
   occupant examine_orphan(std::error_code& ec);
+  bool is_leftover(int file, std::error_code& ec) const;
   unique_fd prepare_own(const std::filesystem::path& temporary, std::error_code& ec);
   /// Repeats `attempt` while what stood in its way turns out to be gone.
   template <class Attempt>
@@ -177,6 +180,17 @@ plant_attempt::occupant plant_attempt::examine(std::error_code& ec) {
   return occupant::foreign;
 }
 
+/// What a crashed holder left: lockkit's own record, or by the caller's policy a script's.
+bool plant_attempt::is_leftover(int file, std::error_code& ec) const {
+  const record_view record = read_record(file, ec);
+  if (ec) return false;
+  const auto holder = parse_record(record.text());
+  if (holder) return kind_of(record.text()) == record_kind::lock_file && may_be_judged(*holder, guard_);
+  if (options_.foreign == foreign_policy::respect || !guard_.is_local()) return false;  // of another host, perhaps
+  const struct stat status = platform::status(file, ec);
+  return !ec && is_left_by_dead_script(record.text(), status, options_);
+}
+
 /// Rule 7. All three parts carry weight: without the comparison a foreign file could be deleted, with the record or a
 /// PID in place of the kernel's lock there could be two holders.
 plant_attempt::occupant plant_attempt::examine_orphan(std::error_code& ec) {
@@ -188,14 +202,12 @@ plant_attempt::occupant plant_attempt::examine_orphan(std::error_code& ec) {
   };
   if (ec) return foreign();
   const platform::inode_facts opened = platform::facts(file.get(), ec);
-  if (ec || !opened.is_regular()) return foreign();
-  const record_view record = read_record(file.get(), ec);
-  const auto holder = parse_record(record.text());
-  if (!holder || kind_of(record.text()) != record_kind::lock_file || !may_be_judged(*holder, guard_)) return foreign();
+  if (ec || !opened.is_regular() || !is_leftover(file.get(), ec)) return foreign();
   if (!platform::try_flock(file.get(), platform::lock_mode::exclusive, ec)) return foreign();
   platform::fault::point("lock_file.orphan_locked");
   const platform::inode_facts named = look_at(names_.path, ec);
   if (ec || !platform::same_inode(opened, named)) return occupant::gone;
+  if (!is_leftover(file.get(), ec)) return foreign();  // a script wrote its PID into the file that it had found empty
   platform::unlink_name(AT_FDCWD, names_.path.c_str(), ec);
   if (!ec || ec == std::errc::no_such_file_or_directory) return occupant::gone;
   if (needs_another_user(ec)) ec = errc::leftover_of_another_user;
