@@ -1,0 +1,96 @@
+// update: one job says what it does.
+
+#include <chrono>
+#include <memory>
+#include <optional>
+
+#include "board.hpp"
+#include "command.hpp"
+#include "committing.hpp"
+#include "failure.hpp"
+#include "following.hpp"
+#include "status_files.hpp"
+#include "status_record.hpp"
+#include "text.hpp"
+
+namespace status_board {
+namespace {
+
+using gpu_scheduler::exit_status;
+using gpu_scheduler::failure;
+
+struct update_arguments {
+  std::string checkout;
+  status_record record;
+  std::optional<int> progress;
+};
+
+void refuse_if(std::string_view what, const std::string& value, const std::string& fault) {
+  if (fault.empty()) return;
+  throw failure(exit_status::usage, fmt::format("{} '{}': {}", what, printable(value).substr(0, 80), fault));
+}
+
+/// What the file says, if it can be read.
+std::optional<status_record> read_previous(const status_files& files, const std::string& job) try {
+  const auto text = files.read(job);
+  return text ? parse_record(*text) : std::nullopt;
+} catch (const failure&) {  // a link, a FIFO, something huge: it is replaced
+  return std::nullopt;
+}
+
+/// Rule 1 of board.hpp. Somebody who is stopped in the middle of the same keeps nobody from it for long.
+std::string write_status(const board& here, const status_files& files, status_record record) {
+  lockkit::file_mutex turn = here.files_mutex();
+  std::error_code ec;
+  static_cast<void>(turn.try_lock_until(lockkit::deadline::after(std::chrono::seconds(2)), ec));
+  record = succeed(std::move(record), read_previous(files, record.job));
+  std::string text = to_text(record);
+  files.publish(record.job, text);
+  return text;
+}
+
+/// Rule 2. The job is not to fail because of what happens here.
+void commit_status(const board& here, const status_files& files, const std::string& job) {
+  constexpr std::string_view later = "the file is updated here; the next update or sync of it commits it";
+  try {
+    const auto lock = here.lock();
+    if (!lock) return here.say("{}", later);
+    finish_move(here);
+    const auto text = files.read(job);
+    const commits_made made = commit_later(here, {{job, text.value_or("")}});
+    if (!made.trouble.empty()) return here.say("not committed: {}; {}", made.trouble, later);
+    const auto commit = made.of_jobs.find(job);
+    here.say("{}", commit == made.of_jobs.end() ? "committed already, by somebody else"
+                                                : fmt::format("committed as {}", commit->second.substr(0, 10)));
+  } catch (const std::exception& wrong) {
+    here.say("not committed: {}; {}", wrong.what(), later);
+  }
+}
+
+void update(const update_arguments& given, const context& shared) {
+  status_record record = given.record;
+  refuse_if("the job's name", record.job, fault_of_job(record.job));
+  refuse_if("the state", record.state, fault_of_state(record.state));
+  refuse_if("the message", record.message, fault_of_message(record.message));
+  record.progress = given.progress;
+  const board here(given.checkout, shared.configuration_file, "update " + record.job);
+  const status_files files(here.place.checkout, status_files::missing::make);
+  static_cast<void>(write_status(here, files, record));
+  commit_status(here, files, record.job);
+}
+
+}  // namespace
+
+void add_update(CLI::App& app, context& shared) {
+  CLI::App* command = app.add_subcommand("update", "writes a job's status and commits it");
+  auto given = std::make_shared<update_arguments>();
+  command->add_option("checkout", given->checkout, "the top of a git checkout")->required();
+  command->add_option("job", given->record.job, "the job's name; after -- it may begin with '-'")->required();
+  command->add_option("state", given->record.state, "queued, running, waiting, paused, done, failed, cancelled, ...")
+      ->required();
+  command->add_option("--progress", given->progress, "percent")->check(CLI::Range(0, 100));
+  command->add_option("--message", given->record.message, "a few words for people");
+  command->callback([given, &shared] { update(*given, shared); });
+}
+
+}  // namespace status_board

@@ -1,0 +1,25 @@
+#pragma once
+/// From the checkout's files to the branch: rules 1 to 3 of board.hpp. With the lock held.
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "board.hpp"
+
+namespace status_board {
+
+/// Whether `ours` is a later status than `theirs`, which differs. By `updated`; files without it (of old scripts) are
+/// later than what stands there.
+[[nodiscard]] bool is_later(std::string_view ours, std::string_view theirs);
+
+struct commits_made {
+  std::map<std::string, std::string> of_jobs;  ///< job -> its commit
+  std::string trouble;  ///< why the rest could not be committed; empty: nothing is left to commit
+};
+
+/// Those of `files` (job -> content) that are later than the branch's, each in a commit of its own.
+[[nodiscard]] commits_made commit_later(const board& here, const std::map<std::string, std::string>& files);
+
+}  // namespace status_board
