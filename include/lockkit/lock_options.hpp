@@ -28,8 +28,9 @@ enum class foreign_policy {
   respect,  ///< it is held, until somebody removes it
   /// A file that holds the PID of no process, and nothing else, is removed (reclaim_empty_after: an empty one, too). Choose
   /// it only where every script that uses the lock runs on this host, and in this process's PID namespace or below it: the
-  /// number says nothing about that (on a server's filesystem nothing is removed). Live scripts' locks are never touched; a number that another process has by now
-  /// counts as live. A script that removes stale locks by name may still remove one that was taken since it looked.
+  /// number says nothing about that. Live scripts' locks are never touched; a number that another process has by now counts
+  /// as live, and on a server's filesystem nothing is removed. A script that removes stale locks by name may still remove
+  /// one that was taken since it looked.
   reclaim_dead,
 };
 
