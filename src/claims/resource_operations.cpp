@@ -9,9 +9,9 @@
 namespace lockkit::detail {
 namespace {
 
-void note(connection& db, std::string_view kind, std::string_view pool, std::string_view name) {
+void note(connection& db, std::string_view what, std::string_view pool, std::string_view name) {
   db.prepare("INSERT INTO event(at_ms, kind, pool, name, claim_key, token, pid) VALUES(?, ?, ?, ?, '', 0, 0)")
-      .bind(wall_ms(), kind, pool, name)
+      .bind(wall_ms(), what, pool, name)
       .run();
 }
 

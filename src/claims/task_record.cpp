@@ -33,13 +33,13 @@ bool is_over(task_state state) noexcept {
   return state == task_state::done || state == task_state::failed || state == task_state::cancelled;
 }
 
-void note_task(connection& db, std::int64_t id, std::string_view kind) {
+void note_task(connection& db, std::int64_t id, std::string_view what) {
   db.prepare(R"sql(
 INSERT INTO event(at_ms, kind, pool, name, claim_key, token, pid, task_id)
 SELECT ?2, ?3, t.queue, t.key, t.claim_key, 0,
   coalesce((SELECT o.pid FROM claim c JOIN owner o ON o.id = c.owner_id WHERE c.key = t.claim_key), 0), t.id
 FROM task t WHERE t.id = ?1)sql")
-      .bind(id, wall_ms(), kind)
+      .bind(id, wall_ms(), what)
       .run();
 }
 

@@ -56,10 +56,10 @@ bool is_dead(std::int32_t pid) {
 
 /// Rule 3.
 bool is_older_than(const struct stat& file, std::chrono::nanoseconds age) {
-  const auto nanoseconds = [](const timespec& time) {
+  const auto in_nanoseconds = [](const timespec& time) {
     return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
   };
-  const std::int64_t touched = std::max(nanoseconds(file.st_mtim), nanoseconds(file.st_ctim));
+  const std::int64_t touched = std::max(in_nanoseconds(file.st_mtim), in_nanoseconds(file.st_ctim));
   const auto now = static_cast<std::int64_t>(platform::wall_clock_ns());
   return now >= touched && now - touched >= age.count();
 }
