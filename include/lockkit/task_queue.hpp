@@ -139,7 +139,7 @@ class LOCKKIT_API task_queue {
   /// An attempt runs under one name: another one is refused, so that of two accepted submissions one runs.
   void running(const task_ref& ref, std::string_view external);
   void running(const task_ref& ref, std::string_view external, std::error_code& ec);
-  /// Done. Its claim ends in the same transaction, and so it does with the next three.
+  /// Done. Its claim ends in the same transaction, and so it does with what follows.
   void finish(const task_ref& ref, std::string_view result = {});
   void finish(const task_ref& ref, std::string_view result, std::error_code& ec);
   /// Ready again after `retry_after` if it has attempts left, else failed.
@@ -148,6 +148,10 @@ class LOCKKIT_API task_queue {
   /// It never began: ready again, the attempt not counted.
   void hand_back(const task_ref& ref);
   void hand_back(const task_ref& ref, std::error_code& ec);
+  /// The same, for one who concludes from outside that it is nowhere: errc::claim_lost if it was reported to run, and
+  /// from then on nobody's report that it runs is taken any more.
+  void hand_back_unless_running(const task_ref& ref);
+  void hand_back_unless_running(const task_ref& ref, std::error_code& ec);
   /// It was stopped because cancel() was called.
   void cancelled(const task_ref& ref, std::string_view reason = {});
   void cancelled(const task_ref& ref, std::string_view reason, std::error_code& ec);

@@ -45,7 +45,7 @@ struct granted_task {
 [[nodiscard]] silent_ends list_silent_ends(connection& db, const take_operation& waiting);
 
 struct task_report {
-  enum class kind { submitting, running, finish, fail, hand_back, cancelled } what;
+  enum class kind { submitting, running, finish, fail, hand_back, hand_back_unless_running, cancelled } what;
   task_ref ref;
   std::string text{};  ///< the name outside, the result or the reason
   std::chrono::milliseconds retry_after{0};

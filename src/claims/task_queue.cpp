@@ -172,6 +172,15 @@ void task_queue::hand_back(const task_ref& ref) {
   throwing("hand back a task of", impl_->store->path(), [&](std::error_code& ec) { hand_back(ref, ec); });
 }
 
+void task_queue::hand_back_unless_running(const task_ref& ref, std::error_code& ec) {
+  impl_->report({task_report::kind::hand_back_unless_running, ref}, ec);
+}
+
+void task_queue::hand_back_unless_running(const task_ref& ref) {
+  throwing("hand back a task of", impl_->store->path(),
+           [&](std::error_code& ec) { hand_back_unless_running(ref, ec); });
+}
+
 void task_queue::cancelled(const task_ref& ref, std::string_view reason, std::error_code& ec) {
   impl_->report({task_report::kind::cancelled, ref, std::string(reason)}, ec);
 }

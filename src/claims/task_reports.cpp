@@ -7,6 +7,8 @@
 ///  3. A report that was made before, with a commit in doubt, is found in the history and is no error.
 ///  4. An attempt runs under one name. If something outside was asked twice by accident and both begin, the second to
 ///     say so is told that the attempt is not its own.
+///  5. Whoever finds nothing of an attempt outside may be looking too early. Its handing back and the report that the
+///     attempt runs are decided in this database, one after the other: the second of them is refused.
 #include <lockkit/error.hpp>
 
 #include "claim_end.hpp"
@@ -32,6 +34,7 @@ std::string_view outcome_of(task_report::kind what) noexcept {
     case task_report::kind::fail:
       return "failed";
     case task_report::kind::hand_back:
+    case task_report::kind::hand_back_unless_running:
       return "handed back";
     case task_report::kind::cancelled:
       return "cancelled";
@@ -94,6 +97,7 @@ void end_claim_of(connection& db, const std::string& claim_key) {
 
 void report_end(connection& db, const task_record& task, const task_report& report) {
   using kind = task_report::kind;
+  if (report.what == kind::hand_back_unless_running && has_run(db, task)) throw sqlite_failure{errc::claim_lost};
   note_task(db, task.id, outcome_of(report.what));
   end_attempt(db, task, outcome_of(report.what));
   if (report.what == kind::finish) {

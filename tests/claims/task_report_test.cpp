@@ -164,6 +164,31 @@ TEST_CASE("of two that were submitted for one attempt only the first runs") {
   CHECK(place.queue.find("t")->external == "11");
 }
 
+TEST_CASE("of giving an attempt up as nowhere and beginning it after all, the second is refused") {
+  queue_place place;
+  place.submit("t");
+  auto taken = place.queue.try_take({.submitting = true});
+  place.queue.submitting(taken->ref, "job-1");
+  SECTION("it began first") {
+    place.queue.running(taken->ref, "11");
+    CHECK(code_of([&](auto& ec) { place.queue.hand_back_unless_running(taken->ref, ec); }) == errc::claim_lost);
+    CHECK(place.state("t") == task_state::running);
+    taken.reset();  // also when nobody holds it any more
+    CHECK(place.state("t") == task_state::unknown);
+    const auto now = place.queue.find("t");
+    CHECK_THROWS_AS(place.queue.hand_back_unless_running({now->id, now->attempt, now->claim_key}), error);
+    CHECK(place.state("t") == task_state::unknown);
+  }
+  SECTION("it was given up first") {
+    place.queue.hand_back_unless_running(taken->ref);
+    place.queue.hand_back_unless_running(taken->ref);
+    CHECK(code_of([&](auto& ec) { place.queue.running(taken->ref, "11", ec); }) == errc::claim_lost);
+    const auto again = place.queue.try_take({.submitting = true});
+    CHECK(again->ref.attempt == 1);
+    CHECK(code_of([&](auto& ec) { place.queue.running(taken->ref, "11", ec); }) == errc::claim_lost);
+  }
+}
+
 TEST_CASE("work that was handed outside is unknown when its holder is gone, and whoever finds out reports it") {
   queue_place place(1);
   const auto id = place.queue.submit({.key = "t", .needs = one_gpu, .max_attempts = 3}).id;
