@@ -37,6 +37,11 @@ fs::path resolved(const fs::path& path) {
   return ec ? fs::absolute(path).lexically_normal() : result;
 }
 
+/// The jobs' host may see the cases where this one does not.
+bool lies_elsewhere(const configuration& settings) {
+  return (settings.pueue && settings.pueue->remote_shell) || (settings.slurm && settings.slurm->remote_shell);
+}
+
 }  // namespace
 
 std::string key_of(const configuration& settings, const fs::path& case_directory) {
@@ -53,7 +58,7 @@ fs::path directory_of(const configuration& settings, const std::string& key) {
 }
 
 lockkit::claim_life life_of(const configuration& settings) {
-  return settings.pueue ? lockkit::claim_life::released : lockkit::claim_life::job;
+  return settings.pueue || settings.slurm ? lockkit::claim_life::released : lockkit::claim_life::job;
 }
 
 lockkit::submission submit_case(lockkit::task_queue& queue, const configuration& settings,
@@ -71,10 +76,11 @@ job prepare(const configuration& settings, const lockkit::taken_task& taken) {
   }
   job what{taken.ref, taken.key, directory_of(settings, taken.key), taken.held.items(), {}, settings.environment};
   std::error_code ec;
-  if (!fs::is_directory(what.directory, ec) && !(settings.pueue && settings.pueue->remote_shell)) {
+  if (!fs::is_directory(what.directory, ec) && !lies_elsewhere(settings)) {
     throw failure(exit_status::no_input, fmt::format("the case directory '{}' is gone", what.directory.native()));
   }
   what.command = expand(settings.command, what);
+  if (settings.slurm) return what;  // which cards these are, Slurm says
   what.environment["CUDA_VISIBLE_DEVICES"] = names_of(what.items);
   what.environment["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID";
   return what;

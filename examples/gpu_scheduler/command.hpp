@@ -49,5 +49,6 @@ void add_why(CLI::App& app, context& shared);
 void add_resources(CLI::App& app, context& shared);
 void add_history(CLI::App& app, context& shared);
 void add_run_job(CLI::App& app, context& shared);
+void add_begin_job(CLI::App& app, context& shared);
 
 }  // namespace gpu_scheduler

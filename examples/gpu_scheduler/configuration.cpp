@@ -7,12 +7,14 @@
 
 #include "failure.hpp"
 #include "placeholders.hpp"
-#include "yaml_map.hpp"
+#include "tooling/yaml_map.hpp"
 
 namespace gpu_scheduler {
 namespace {
 
 namespace fs = std::filesystem;
+using tooling::load_yaml;
+using tooling::yaml_map;
 
 constexpr std::int64_t many = std::numeric_limits<std::int32_t>::max();
 
@@ -31,6 +33,10 @@ class reader {
     if (root.has("resources")) read_resources(root.at("resources"), result);
     if (root.has("discovery")) read_discovery(root, result);
     if (root.has("executor")) read_executor(root, result);
+    const bool by_env = result.pueue || result.slurm;
+    if (by_env && result.command.front().find('=') != std::string::npos) {
+      root.refuse(root.at("command"), "command: the program's name can't have '=' in it: `env` starts it");
+    }
     if (root.has("limits")) read_limits(root.at("limits"), result.limit);
     if (result.resources.empty() && !result.discovery) {
       root.refuse(root.node(), "no GPU can be known: name some under 'resources', or say 'discovery: true'");
@@ -136,10 +142,20 @@ class reader {
     const YAML::Node node = root.at("executor");
     const std::string name = node.IsScalar() ? node.Scalar() : "";
     if (name == "local") return;
-    pueue_settings& made = result.pueue.emplace();
-    if (name == "pueue") return;
-    if (!node.IsMap()) root.refuse(node, "executor: expected local, pueue, or a map 'pueue: {client: [...]}'");
-    const yaml_map kind(file_, node, "executor", {"pueue"});
+    if (name == "slurm") result.slurm.emplace();
+    if (name == "pueue") result.pueue.emplace();
+    if (result.slurm || result.pueue) return;
+    if (!node.IsMap()) root.refuse(node, "executor: expected local, pueue, slurm, or a map 'pueue: {client: [...]}'");
+    const yaml_map kind(file_, node, "executor", {"pueue", "slurm"});
+    if (kind.node().size() != 1) root.refuse(node, "executor: expected one of pueue and slurm");
+    if (kind.has("slurm")) {
+      result.slurm = slurm::read_settings(file_, kind.at("slurm"), placeholder_names());
+    } else {
+      read_pueue(kind, result.pueue.emplace());
+    }
+  }
+
+  void read_pueue(const yaml_map& kind, pueue_settings& made) const {
     const yaml_map map(file_, kind.at("pueue"), "pueue", {"client", "remote_shell", "poll", "settle", "timeout"});
     if (map.has("client")) made.client = map.words("client");
     made.remote_shell = map.flag("remote_shell", fs::path(made.client.front()).filename() == "ssh");

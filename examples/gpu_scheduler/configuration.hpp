@@ -10,6 +10,8 @@
 
 #include <lockkit/claim_store.hpp>
 
+#include "slurm/settings.hpp"
+
 namespace gpu_scheduler {
 
 using std::chrono::milliseconds;
@@ -49,8 +51,9 @@ struct configuration {
   std::string pool = "gpu";
   std::vector<lockkit::resource> resources;
   std::optional<discovery_settings> discovery;
-  std::optional<pueue_settings> pueue;  ///< unset: local processes
-  std::vector<std::string> command;     ///< with placeholders
+  std::optional<pueue_settings> pueue;  ///< both unset: local processes
+  std::optional<slurm::settings> slurm;
+  std::vector<std::string> command;  ///< with placeholders
   std::map<std::string, std::string> environment;
   limits limit;
 };

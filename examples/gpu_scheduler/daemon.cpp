@@ -19,6 +19,7 @@
 #include "local_executor.hpp"
 #include "monitoring.hpp"
 #include "pueue_executor.hpp"
+#include "slurm_executor.hpp"
 #include "submission.hpp"
 
 namespace gpu_scheduler {
@@ -157,6 +158,9 @@ bool has_run(const lockkit::task_queue& queue, const lockkit::task_ref& ref) {
 }
 
 std::unique_ptr<executor> make_executor(const session& open) {
+  if (open.settings.slurm) {
+    return std::make_unique<slurm_executor>(open.settings, slurm::this_program(), open.queue, say);
+  }
   if (!open.settings.pueue) return std::make_unique<local_executor>(open.settings, "/proc/self/exe");
   return std::make_unique<pueue_executor>(
       open.settings, [&](const lockkit::task_ref& ref) { return has_run(open.queue, ref); }, say);

@@ -26,7 +26,7 @@
 #include <algorithm>
 
 #include "run_record.hpp"
-#include "spawn.hpp"
+#include "tooling/spawn.hpp"
 
 namespace gpu_scheduler {
 namespace {
@@ -89,23 +89,23 @@ std::vector<std::string> local_executor::runner_command(const job& what) const {
   return result;
 }
 
-bool local_executor::start(const job& what, int life_descriptor) {
+std::optional<job_report> local_executor::start(const job& what, int life_descriptor) {
   if (life_descriptor < 0) throw std::logic_error("a local job needs a claim that lives as long as the job");
   const std::filesystem::path log = settings_.state / "runners.log";
   refuse_after_failures(log);
   std::error_code ec;
-  const pid_t runner = spawn({.arguments = runner_command(what),
-                              .environment = what.environment,
-                              .directory = {},
-                              .output = log,
-                              .errors = log,
-                              .descriptors = {{life_descriptor, life_descriptor_of_runner}},
-                              .new_session = true},
-                             ec);
+  const pid_t runner = tooling::spawn({.arguments = runner_command(what),
+                                       .environment = what.environment,
+                                       .directory = {},
+                                       .output = log,
+                                       .errors = log,
+                                       .descriptors = {{life_descriptor, life_descriptor_of_runner}},
+                                       .new_session = true},
+                                      ec);
   if (ec) throw not_started(fmt::format("cannot start a runner: {}", ec.message()));
   const std::lock_guard hold(mutex_);
   runners_.push_back(runner);
-  return true;
+  return job_report{what.ref, job_end::running, ""};
 }
 
 std::vector<job_report> local_executor::look(const std::vector<lockkit::task_status>& tasks) {

@@ -16,7 +16,7 @@ class local_executor : public executor {
 
   [[nodiscard]] lockkit::claim_life life() const override { return lockkit::claim_life::job; }
   [[nodiscard]] std::string name_of(const lockkit::task_ref& ref) const override;
-  [[nodiscard]] bool start(const job& what, int life_descriptor) override;
+  [[nodiscard]] std::optional<job_report> start(const job& what, int life_descriptor) override;
   [[nodiscard]] std::vector<job_report> look(const std::vector<lockkit::task_status>& tasks) override;
   [[nodiscard]] std::chrono::milliseconds interval() const override { return std::chrono::milliseconds(500); }
 

@@ -23,6 +23,7 @@ Exit status
   70  an error nobody foresaw
   73  a file or a directory can't be made
   74  reading or writing failed
+  75  a job that may not run: its attempt is another's
   77  no permission)";
 
 void declare(CLI::App& app, context& shared) {
@@ -32,7 +33,7 @@ void declare(CLI::App& app, context& shared) {
   app.add_option("--config", shared.configuration_file, "YAML file; default: gpu_scheduler.yaml here")
       ->envname("GPU_SCHEDULER_CONFIG");
   for (const auto add : {&add_run, &add_submit, &add_status, &add_cancel, &add_retry, &add_why, &add_resources,
-                         &add_history, &add_run_job}) {
+                         &add_history, &add_run_job, &add_begin_job}) {
     add(app, shared);
   }
 }

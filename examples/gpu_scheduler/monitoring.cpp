@@ -44,7 +44,7 @@ std::vector<task_status> monitoring_loop::begun() const {
     for (auto page = queue_.list(filter); !page.empty(); page = queue_.list(filter)) {
       filter.after = page.back().id;
       std::ranges::copy_if(page, std::back_inserter(result), [&](const task_status& each) {
-        return each.needs.life == jobs_.life();  // rule 4
+        return jobs_.may_have(each);  // rule 4
       });
     }
   }
@@ -64,12 +64,17 @@ void monitoring_loop::say_who_waits() {
   say_(fmt::format("'{}' waits: {}", waiting.front().key, reasons.front().text));
 }
 
+bool monitoring_loop::is_known(const task_status& task, const job_report& what) {
+  if (what.how == job_end::running) return task.state == task_state::running;
+  return what.how == job_end::waiting && task.state == task_state::submitting && task.external == what.external;
+}
+
 void monitoring_loop::look_once() {
   store_.bury_dead();  // rule 1
   const std::vector<task_status> tasks = begun();
   for (const job_report& each : jobs_.look(tasks)) {
     const auto about = std::ranges::find(tasks, each.ref.id, &task_status::id);
-    if (each.how == job_end::running && about->state == task_state::running) continue;
+    if (is_known(*about, each)) continue;
     tell(*about, each);
   }
 }
@@ -78,7 +83,10 @@ void monitoring_loop::tell(const task_status& task, const job_report& what) {
   if (!report(queue_, what, jobs_.name_of(what.ref), settings_.limit.retry_after)) return;  // rule 2
   switch (what.how) {
     case job_end::running:
-      say_(fmt::format("'{}' runs ({})", task.key, jobs_.name_of(what.ref)));
+      say_(fmt::format("'{}' runs ({})", task.key, what.external.empty() ? jobs_.name_of(what.ref) : what.external));
+      break;
+    case job_end::waiting:
+      say_(fmt::format("'{}' waits there ({})", task.key, what.external));
       break;
     case job_end::done:
       say_(fmt::format("'{}' is done", task.key));
@@ -90,6 +98,7 @@ void monitoring_loop::tell(const task_status& task, const job_report& what) {
       say_(fmt::format("'{}' was cancelled", task.key));
       break;
     case job_end::never_ran:
+    case job_end::nowhere:
       say_(fmt::format("'{}' never began: ready again", task.key));
       break;
   }

@@ -27,6 +27,7 @@ class monitoring_loop {
 
  private:
   [[nodiscard]] std::vector<lockkit::task_status> begun() const;
+  [[nodiscard]] static bool is_known(const lockkit::task_status& task, const job_report& what);
   void say_who_waits();
   void tell(const lockkit::task_status& task, const job_report& what);
 

@@ -1,39 +1,9 @@
 #include "placeholders.hpp"
 
-#include <fmt/format.h>
-#include <fmt/ranges.h>
-
-#include <algorithm>
-#include <functional>
-#include <optional>
-
-#include "yaml_map.hpp"
+#include "tooling/braces.hpp"
 
 namespace gpu_scheduler {
 namespace {
-
-/// Calls `value` for each placeholder; nullopt: a brace without its counterpart.
-std::optional<std::string> replace(std::string_view word, const std::function<std::string(std::string_view)>& value) {
-  std::string result;
-  while (!word.empty()) {
-    const char first = word.front();
-    if (word.starts_with("{{") || word.starts_with("}}")) {
-      result += first;
-      word.remove_prefix(2);
-    } else if (first == '{') {
-      const std::size_t end = word.find('}');
-      if (end == std::string_view::npos) return std::nullopt;
-      result += value(word.substr(1, end - 1));
-      word.remove_prefix(end + 1);
-    } else if (first == '}') {
-      return std::nullopt;
-    } else {
-      result += first;
-      word.remove_prefix(1);
-    }
-  }
-  return result;
-}
 
 std::string value_of(std::string_view name, const job& what) {
   if (name == "case") return what.directory.native();
@@ -59,25 +29,11 @@ const std::vector<std::string_view>& placeholder_names() {
 }
 
 std::string problem_with(std::string_view word) {
-  const auto& names = placeholder_names();
-  std::string unknown;
-  const auto check = [&](std::string_view name) {
-    if (std::ranges::find(names, name) == names.end()) unknown = name;
-    return std::string();
-  };
-  if (!replace(word, check)) return fmt::format("a brace without its counterpart in '{}'; write {{{{ for one", word);
-  if (unknown.empty()) return {};
-  return fmt::format("unknown placeholder '{{{}}}'; did you mean '{{{}}}'? There are: {}", unknown,
-                     nearest(unknown, names), fmt::join(names, ", "));
+  return tooling::problem_with_braces(word, placeholder_names());
 }
 
-std::vector<std::string> expand(const std::vector<std::string>& command, const job& what) {
-  std::vector<std::string> result;
-  result.reserve(command.size());
-  for (const std::string& word : command) {
-    result.push_back(replace(word, [&](std::string_view name) { return value_of(name, what); }).value_or(word));
-  }
-  return result;
+std::vector<std::string> expand(const std::vector<std::string>& words, const job& what) {
+  return tooling::expand_braces(words, [&](std::string_view name) { return value_of(name, what); });
 }
 
 }  // namespace gpu_scheduler

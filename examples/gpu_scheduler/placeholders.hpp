@@ -16,6 +16,6 @@ namespace gpu_scheduler {
 /// Empty if the word can be expanded, else what is wrong with it.
 [[nodiscard]] std::string problem_with(std::string_view word);
 
-[[nodiscard]] std::vector<std::string> expand(const std::vector<std::string>& command, const job& what);
+[[nodiscard]] std::vector<std::string> expand(const std::vector<std::string>& words, const job& what);
 
 }  // namespace gpu_scheduler

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "pidfd.hpp"
+#include "tooling/pidfd.hpp"
 
 namespace gpu_scheduler {
 namespace {

@@ -33,10 +33,13 @@ std::string pueue_executor::name_of(const lockkit::task_ref& ref) const {
   return fmt::format("lockkit-{}-{}-{}", ref.id, ref.attempt, ref.claim_key);
 }
 
-client_answer pueue_executor::call(const std::vector<std::string>& arguments) const {
-  std::vector<std::string> all = own_.client;
-  for (const std::string& each : arguments) all.push_back(own_.remote_shell ? quote_for_shell(each) : each);
-  return call_client(all, own_.timeout);
+tooling::client_answer pueue_executor::call(const std::vector<std::string>& arguments) const {
+  return tooling::call_client(tooling::by_way_of(own_.client, own_.remote_shell, arguments), own_.timeout);
+}
+
+/// Slurm's jobs live as long as pueue's, and stand under other names.
+bool pueue_executor::may_have(const lockkit::task_status& task) const {
+  return executor::may_have(task) && !task.external.starts_with("slurm:");
 }
 
 std::vector<std::string> pueue_executor::add_command(const job& what) const {
@@ -56,20 +59,20 @@ std::vector<std::string> pueue_executor::add_command(const job& what) const {
   return result;
 }
 
-bool pueue_executor::start(const job& what, int /*life_descriptor*/) {
-  const client_answer answer = call(add_command(what));
+std::optional<job_report> pueue_executor::start(const job& what, int /*life_descriptor*/) {
+  const tooling::client_answer answer = call(add_command(what));
   if (!answer.started) throw not_started(answer.complaint());
-  if (answer.succeeded()) return true;
+  if (answer.succeeded()) return job_report{what.ref, job_end::running, ""};
   const std::lock_guard hold(mutex_);
   doubtful_.insert_or_assign(name_of(what.ref), clock::now());
   say_(fmt::format("pueue add for '{}': {}; asking what became of it", what.name, answer.complaint()));
-  return false;
+  return std::nullopt;
 }
 
 /// nullopt: rule 5.
 std::optional<std::map<std::string, pueue_task>> pueue_executor::ask() {
   try {
-    const client_answer answer = call({"status", "--json"});
+    const tooling::client_answer answer = call({"status", "--json"});
     if (!answer.succeeded()) throw failure(exit_status::unavailable, answer.complaint());
     std::map<std::string, pueue_task> result;
     for (pueue_task& each : parse_pueue_status(answer.output)) {
@@ -148,7 +151,7 @@ std::optional<job_report> pueue_executor::missing(const lockkit::task_status& ta
 /// Rule 1: the number is from the answer at hand. A removed task is missing from then on.
 void pueue_executor::stop(const pueue_task& there) const {
   if (there.state != pueue_state::running && there.state != pueue_state::waiting) return;
-  const client_answer answer =
+  const tooling::client_answer answer =
       call({there.state == pueue_state::running ? "kill" : "remove", std::to_string(there.id)});
   if (!answer.succeeded()) say_(fmt::format("pueue can't stop task {}: {}", there.id, answer.complaint()));
 }

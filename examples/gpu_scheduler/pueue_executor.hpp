@@ -5,10 +5,10 @@
 #include <map>
 #include <mutex>
 
-#include "client_call.hpp"
 #include "configuration.hpp"
 #include "executor.hpp"
 #include "pueue_status.hpp"
+#include "tooling/client_call.hpp"
 
 namespace gpu_scheduler {
 
@@ -23,13 +23,14 @@ class pueue_executor : public executor {
 
   [[nodiscard]] lockkit::claim_life life() const override { return lockkit::claim_life::released; }
   [[nodiscard]] std::string name_of(const lockkit::task_ref& ref) const override;
-  [[nodiscard]] bool start(const job& what, int life_descriptor) override;
+  [[nodiscard]] bool may_have(const lockkit::task_status& task) const override;
+  [[nodiscard]] std::optional<job_report> start(const job& what, int life_descriptor) override;
   [[nodiscard]] std::vector<job_report> look(const std::vector<lockkit::task_status>& tasks) override;
   [[nodiscard]] std::chrono::milliseconds interval() const override { return own_.poll; }
 
  private:
   using clock = std::chrono::steady_clock;
-  [[nodiscard]] client_answer call(const std::vector<std::string>& arguments) const;
+  [[nodiscard]] tooling::client_answer call(const std::vector<std::string>& arguments) const;
   [[nodiscard]] std::vector<std::string> add_command(const job& what) const;
   [[nodiscard]] std::optional<std::map<std::string, pueue_task>> ask();
   [[nodiscard]] job_report found(const lockkit::task_status& task, const pueue_task& there) const;

@@ -32,7 +32,7 @@
 #include "job_watch.hpp"
 #include "process_tree.hpp"
 #include "run_record.hpp"
-#include "spawn.hpp"
+#include "tooling/spawn.hpp"
 
 namespace gpu_scheduler {
 namespace {
@@ -163,13 +163,13 @@ job_report run_command(const runner_arguments& given, const run_record& record, 
     return failed(given, fmt::format("the case directory '{}' is gone", given.directory.native()));
   }
   std::error_code ec;
-  const pid_t command = spawn({.arguments = given.command,
-                               .environment = {},
-                               .directory = given.directory,
-                               .output = record.output(),
-                               .errors = record.errors(),
-                               .descriptors = {{given.life, 3}}},  // rule 2
-                              ec);
+  const pid_t command = tooling::spawn({.arguments = given.command,
+                                        .environment = {},
+                                        .directory = given.directory,
+                                        .output = record.output(),
+                                        .errors = record.errors(),
+                                        .descriptors = {{given.life, 3}}},  // rule 2
+                                       ec);
   if (ec) return failed(given, fmt::format("cannot execute '{}': {}", given.command.front(), ec.message()));
   job_watch watch(queue, given.ref);
   job_tree tree(given, watch);

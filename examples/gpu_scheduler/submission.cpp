@@ -81,20 +81,22 @@ bool submission_loop::fits(const lockkit::claim& held) const {
 }
 
 void submission_loop::hand_over(const job& what, lockkit::claim held) {
-  const std::string external = jobs_.name_of(what.ref);
+  const std::string name = jobs_.name_of(what.ref);
   std::error_code ec;
-  queue_.submitting(what.ref, external, ec);  // rule 3
+  queue_.submitting(what.ref, name, ec);  // rule 3
   if (ec) throw std::system_error(ec, fmt::format("cannot hand over '{}'", what.name));
+  std::optional<job_report> begun;
   try {
-    const bool certain = jobs_.start(what, held.life_descriptor());
+    begun = jobs_.start(what, held.life_descriptor());
     held.detach();  // rule 4
-    if (!certain) return;
   } catch (const not_started&) {
-    report(queue_, {what.ref, job_end::never_ran, ""}, external, {});
+    report(queue_, {what.ref, job_end::never_ran, ""}, name, {});
     throw;
   }
-  report(queue_, {what.ref, job_end::running, ""}, external, {});
-  say_(fmt::format("'{}' starts on {} ({})", what.name, names_of(what.items), external));
+  if (!begun) return;
+  report(queue_, *begun, name, {});
+  say_(fmt::format("'{}' {} {} ({})", what.name, begun->how == job_end::waiting ? "goes to" : "starts on",
+                   names_of(what.items), begun->external.empty() ? name : begun->external));
 }
 
 }  // namespace gpu_scheduler

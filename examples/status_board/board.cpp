@@ -4,8 +4,8 @@
 
 #include <chrono>
 
-#include "failure.hpp"
 #include "text.hpp"
+#include "tooling/failure.hpp"
 
 namespace status_board {
 namespace {

@@ -7,11 +7,11 @@
 #include "board.hpp"
 #include "command.hpp"
 #include "committing.hpp"
-#include "failure.hpp"
 #include "following.hpp"
 #include "objects.hpp"
 #include "publishing.hpp"
 #include "status_files.hpp"
+#include "tooling/failure.hpp"
 
 namespace status_board {
 namespace {

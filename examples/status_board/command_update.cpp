@@ -7,17 +7,17 @@
 #include "board.hpp"
 #include "command.hpp"
 #include "committing.hpp"
-#include "failure.hpp"
 #include "following.hpp"
 #include "status_files.hpp"
 #include "status_record.hpp"
 #include "text.hpp"
+#include "tooling/failure.hpp"
 
 namespace status_board {
 namespace {
 
-using gpu_scheduler::exit_status;
-using gpu_scheduler::failure;
+using tooling::exit_status;
+using tooling::failure;
 
 struct update_arguments {
   std::string checkout;

@@ -6,11 +6,11 @@
 #include <array>
 
 #include "text.hpp"
-#include "yaml_map.hpp"
+#include "tooling/yaml_map.hpp"
 
 namespace status_board {
 
-using gpu_scheduler::yaml_map;
+using tooling::yaml_map;
 
 namespace {
 
@@ -68,7 +68,7 @@ configuration read_configuration(const std::filesystem::path& given, const std::
   const std::filesystem::path file = given.empty() ? git_directory / "status_board.yaml" : given;
   std::error_code ec;
   if (given.empty() && !std::filesystem::exists(file, ec)) return settings;
-  const YAML::Node root = gpu_scheduler::load_yaml(file);
+  const YAML::Node root = tooling::load_yaml(file);
   if (root.IsNull()) return settings;
   const yaml_map map(file, root, "the configuration",
                      {"lock", "timeout", "reclaim_dead", "reclaim_empty_after", "remote", "branch", "push",

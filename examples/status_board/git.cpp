@@ -15,15 +15,15 @@
 #include <system_error>
 
 #include "descriptor.hpp"
-#include "failure.hpp"
-#include "pidfd.hpp"
-#include "spawn.hpp"
 #include "text.hpp"
+#include "tooling/failure.hpp"
+#include "tooling/pidfd.hpp"
+#include "tooling/spawn.hpp"
 
 namespace status_board {
 
-using gpu_scheduler::exit_status;
-using gpu_scheduler::failure;
+using tooling::exit_status;
+using tooling::failure;
 
 namespace {
 
@@ -148,7 +148,7 @@ git_answer git::run(const call& what) const {
   channel err;
   const descriptor input = file_with(what.input);
   std::error_code ec;
-  const pid_t child = gpu_scheduler::spawn(
+  const pid_t child = tooling::spawn(
       {.arguments = words,
        .environment = what.environment,
        .directory = {},

@@ -6,7 +6,7 @@
 #include <cstdio>
 
 #include "command.hpp"
-#include "failure.hpp"
+#include "tooling/failure.hpp"
 
 namespace {
 
@@ -42,7 +42,7 @@ int run(CLI::App& app, context& shared, int argc, char** argv) {
     return app.exit(wrong) == 0 ? EX_OK : EX_USAGE;
   } catch (const std::exception& why) {
     fmt::print(stderr, "status_board: {}\n", why.what());
-    return static_cast<int>(gpu_scheduler::status_of(why));
+    return static_cast<int>(tooling::status_of(why));
   }
   if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
     fmt::print(stderr, "status_board: cannot write to standard output\n");

@@ -5,16 +5,16 @@
 #include <ctime>
 #include <lockkit/directory.hpp>
 
-#include "failure.hpp"
 #include "git_locks.hpp"
 #include "status_files.hpp"
 #include "text.hpp"
+#include "tooling/failure.hpp"
 
 namespace status_board {
 
 namespace fs = std::filesystem;
-using gpu_scheduler::exit_status;
-using gpu_scheduler::failure;
+using tooling::exit_status;
+using tooling::failure;
 
 namespace {
 

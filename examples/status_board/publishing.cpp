@@ -2,15 +2,15 @@
 
 #include <lockkit/backoff.hpp>
 
-#include "failure.hpp"
 #include "objects.hpp"
 #include "rebuilding.hpp"
 #include "text.hpp"
+#include "tooling/failure.hpp"
 
 namespace status_board {
 
-using gpu_scheduler::exit_status;
-using gpu_scheduler::failure;
+using tooling::exit_status;
+using tooling::failure;
 
 namespace {
 

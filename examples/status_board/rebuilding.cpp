@@ -6,10 +6,10 @@
 #include <sstream>
 
 #include "committing.hpp"
-#include "failure.hpp"
 #include "objects.hpp"
 #include "status_files.hpp"
 #include "text.hpp"
+#include "tooling/failure.hpp"
 
 namespace status_board {
 namespace {

@@ -2,15 +2,15 @@
 
 #include <fmt/format.h>
 
-#include "failure.hpp"
 #include "git.hpp"
 #include "text.hpp"
+#include "tooling/failure.hpp"
 
 namespace status_board {
 
 namespace fs = std::filesystem;
-using gpu_scheduler::exit_status;
-using gpu_scheduler::failure;
+using tooling::exit_status;
+using tooling::failure;
 
 namespace {
 

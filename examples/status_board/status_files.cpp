@@ -13,13 +13,13 @@
 #include <lockkit/staged_file.hpp>
 #include <memory>
 
-#include "failure.hpp"
 #include "text.hpp"
+#include "tooling/failure.hpp"
 
 namespace status_board {
 
-using gpu_scheduler::exit_status;
-using gpu_scheduler::failure;
+using tooling::exit_status;
+using tooling::failure;
 
 namespace {
 

@@ -1,4 +1,4 @@
-#include "client_call.hpp"
+#include "tooling/client_call.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -14,10 +14,10 @@
 
 #include <lockkit/deadline.hpp>
 
-#include "pidfd.hpp"
-#include "spawn.hpp"
+#include "tooling/pidfd.hpp"
+#include "tooling/spawn.hpp"
 
-namespace gpu_scheduler {
+namespace tooling {
 namespace {
 
 /// A descriptor that closes itself.
@@ -94,7 +94,8 @@ std::string client_answer::complaint() const {
   return ended ? fmt::format("exit status {}{}", status, said) : fmt::format("no answer in time{}", said);
 }
 
-client_answer call_client(const std::vector<std::string>& arguments, std::chrono::milliseconds timeout) {
+client_answer call_client(const std::vector<std::string>& arguments, std::chrono::milliseconds timeout,
+                          const withheld_variables& withheld) {
   client_answer answer;
   pipe_ends out(make_pipe());
   pipe_ends err(make_pipe());
@@ -103,7 +104,9 @@ client_answer call_client(const std::vector<std::string>& arguments, std::chrono
                              .environment = {},
                              .directory = {},
                              .descriptors = {{out.write.get(), STDOUT_FILENO}, {err.write.get(), STDERR_FILENO}},
-                             .new_session = true},
+                             .new_session = true,
+                             .withheld = withheld.prefix,
+                             .but = withheld.but},
                             ec);
   out.write.close();
   err.write.close();
@@ -125,4 +128,11 @@ std::string quote_for_shell(const std::string& word) {
   return result + "'";
 }
 
-}  // namespace gpu_scheduler
+std::vector<std::string> by_way_of(const std::vector<std::string>& prefix, bool remote_shell,
+                                   const std::vector<std::string>& arguments) {
+  std::vector<std::string> result = prefix;
+  for (const std::string& each : arguments) result.push_back(remote_shell ? quote_for_shell(each) : each);
+  return result;
+}
+
+}  // namespace tooling

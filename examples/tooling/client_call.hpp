@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-namespace gpu_scheduler {
+namespace tooling {
 
 struct client_answer {
   bool started = false;  ///< false: the program can't be executed; `errors` says why
@@ -19,9 +19,19 @@ struct client_answer {
   [[nodiscard]] std::string complaint() const;
 };
 
-[[nodiscard]] client_answer call_client(const std::vector<std::string>& arguments, std::chrono::milliseconds timeout);
+/// `without`: variables whose names begin so are kept from it, but for those named in full in `but`.
+struct withheld_variables {
+  std::string prefix{};
+  std::string but{};
+};
+[[nodiscard]] client_answer call_client(const std::vector<std::string>& arguments, std::chrono::milliseconds timeout,
+                                        const withheld_variables& withheld = {});
 
 /// As one word for a POSIX shell.
 [[nodiscard]] std::string quote_for_shell(const std::string& word);
 
-}  // namespace gpu_scheduler
+/// A client's call by way of a prefix such as [ssh, host]; each argument is quoted if a shell stands on the way.
+[[nodiscard]] std::vector<std::string> by_way_of(const std::vector<std::string>& prefix, bool remote_shell,
+                                                 const std::vector<std::string>& arguments);
+
+}  // namespace tooling

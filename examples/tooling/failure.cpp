@@ -1,11 +1,11 @@
-#include "failure.hpp"
+#include "tooling/failure.hpp"
 
 #include <array>
 #include <utility>
 
 #include <lockkit/error.hpp>
 
-namespace gpu_scheduler {
+namespace tooling {
 namespace {
 
 constexpr std::array own_errors = {
@@ -42,4 +42,4 @@ exit_status status_of(const std::exception& thrown) noexcept {
   return exit_status::software;
 }
 
-}  // namespace gpu_scheduler
+}  // namespace tooling

@@ -8,7 +8,7 @@
 #include <string>
 #include <system_error>
 
-namespace gpu_scheduler {
+namespace tooling {
 
 enum class exit_status : int {
   ok = EX_OK,
@@ -19,6 +19,7 @@ enum class exit_status : int {
   software = EX_SOFTWARE,        ///< an error nobody foresaw
   cannot_create = EX_CANTCREAT,  ///< a file or a directory can't be made
   io_error = EX_IOERR,           ///< reading or writing failed
+  try_later = EX_TEMPFAIL,       ///< not now: somebody else is at work
   no_permission = EX_NOPERM,     ///< a file or a directory refuses access
 };
 
@@ -33,4 +34,4 @@ class failure : public std::runtime_error {
 
 [[nodiscard]] exit_status status_of(const std::exception& thrown) noexcept;
 
-}  // namespace gpu_scheduler
+}  // namespace tooling

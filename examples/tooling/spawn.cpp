@@ -1,4 +1,4 @@
-#include "spawn.hpp"
+#include "tooling/spawn.hpp"
 
 #include <fcntl.h>
 #include <spawn.h>
@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <csignal>
 
-namespace gpu_scheduler {
+namespace tooling {
 namespace {
 
 class file_actions {
@@ -61,13 +61,15 @@ class attributes {
 };
 
 /// Ours, changed.
-std::vector<std::string> environment_with(const std::map<std::string, std::string>& changes) {
+std::vector<std::string> environment_for(const spawn_request& wanted) {
   std::vector<std::string> result;
   for (char** each = environ; *each != nullptr; ++each) {
     const std::string entry = *each;
-    if (!changes.contains(entry.substr(0, entry.find('=')))) result.push_back(entry);
+    const std::string name = entry.substr(0, entry.find('='));
+    const bool withheld = !wanted.withheld.empty() && name.starts_with(wanted.withheld) && name != wanted.but;
+    if (!withheld && !wanted.environment.contains(name)) result.push_back(entry);
   }
-  for (const auto& [name, value] : changes) result.emplace_back(name).append("=").append(value);
+  for (const auto& [name, value] : wanted.environment) result.emplace_back(name).append("=").append(value);
   return result;
 }
 
@@ -83,7 +85,7 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
 
 pid_t spawn(const spawn_request& wanted, std::error_code& ec) {
   std::vector<std::string> arguments = wanted.arguments;
-  std::vector<std::string> environment = environment_with(wanted.environment);
+  std::vector<std::string> environment = environment_for(wanted);
   file_actions actions;
   actions.describe(wanted);
   const attributes how(wanted.new_session);
@@ -94,4 +96,4 @@ pid_t spawn(const spawn_request& wanted, std::error_code& ec) {
   return error == 0 ? child : -1;
 }
 
-}  // namespace gpu_scheduler
+}  // namespace tooling

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-namespace gpu_scheduler {
+namespace tooling {
 
 struct spawn_request {
   std::vector<std::string> arguments;              ///< the first is looked for in PATH, unless it is a path
@@ -21,9 +21,11 @@ struct spawn_request {
   std::filesystem::path errors = "/dev/null";
   std::vector<std::pair<int, int>> descriptors;  ///< (ours, the child's); the child's are 0, 1, 2, 3, without gaps
   bool new_session = false;
+  std::string withheld{};  ///< variables of ours whose names begin so are not passed on; empty: all are
+  std::string but{};       ///< except for this one
 };
 
 /// The child's pid; -1 with ec: there is none. A program that can't be executed is such an error.
 [[nodiscard]] pid_t spawn(const spawn_request& wanted, std::error_code& ec);
 
-}  // namespace gpu_scheduler
+}  // namespace tooling

@@ -1,4 +1,4 @@
-#include "yaml_map.hpp"
+#include "tooling/yaml_map.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -15,9 +15,9 @@
 #include <optional>
 #include <utility>
 
-#include "failure.hpp"
+#include "tooling/failure.hpp"
 
-namespace gpu_scheduler {
+namespace tooling {
 namespace {
 
 [[noreturn]] void refuse_at(const std::filesystem::path& file, const YAML::Mark& mark, std::string_view reason) {
@@ -234,4 +234,4 @@ std::string yaml_map::json_object(std::string_view key) const {
   return result.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-}  // namespace gpu_scheduler
+}  // namespace tooling

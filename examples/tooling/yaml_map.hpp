@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-namespace gpu_scheduler {
+namespace tooling {
 
 /// A file's root. Not a regular file, unreadable, or no YAML: failure.
 [[nodiscard]] YAML::Node load_yaml(const std::filesystem::path& file);
@@ -55,4 +55,4 @@ class yaml_map {
 /// The one of `names` with the fewest letters to change.
 [[nodiscard]] std::string_view nearest(std::string_view name, const std::vector<std::string_view>& names);
 
-}  // namespace gpu_scheduler
+}  // namespace tooling

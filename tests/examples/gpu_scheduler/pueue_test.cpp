@@ -3,12 +3,12 @@
 
 #include <signal.h>
 
-#include "client_call.hpp"
 #include "examples/gpu_scheduler/site.hpp"
 #include "failure.hpp"
 #include "pueue_executor.hpp"
 #include "pueue_status.hpp"
 #include "support/catch.hpp"
+#include "tooling/client_call.hpp"
 
 using gpu_scheduler::parse_pueue_status;
 using gpu_scheduler::pueue_state;
@@ -69,14 +69,14 @@ TEST_CASE("an answer of pueue that is not understood is an error, and never an e
 
 TEST_CASE("words quoted for a shell come out of it as they went in") {
   const std::string word = GENERATE(values<std::string>({"", "plain", "a b", "it's", "$(id)", "\\ \" ` ;", "ä\nö"}));
-  const auto answer = gpu_scheduler::call_client({"sh", "-c", "printf %s " + gpu_scheduler::quote_for_shell(word)},
-                                                 std::chrono::seconds(9));
+  const auto answer =
+      tooling::call_client({"sh", "-c", "printf %s " + tooling::quote_for_shell(word)}, std::chrono::seconds(9));
   CHECK(answer.output == word);
 }
 
 TEST_CASE("a client that does not answer is given up in time") {
   const auto begin = std::chrono::steady_clock::now();
-  const auto answer = gpu_scheduler::call_client({"sleep", "30"}, std::chrono::milliseconds(100));
+  const auto answer = tooling::call_client({"sleep", "30"}, std::chrono::milliseconds(100));
   CHECK(answer.started);
   CHECK_FALSE(answer.succeeded());
   CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(20));
@@ -86,7 +86,7 @@ TEST_CASE("a client that is given up takes what it had started with it") {
   const testing::scratch_directory here;
   const std::string file = (here / "pid").string();
   const auto answer =
-      gpu_scheduler::call_client({"sh", "-c", "sleep 1000 & echo $! > \"$0\"; wait", file}, milliseconds(500));
+      tooling::call_client({"sh", "-c", "sleep 1000 & echo $! > \"$0\"; wait", file}, milliseconds(500));
   REQUIRE(answer.started);
   CHECK_FALSE(answer.ended);
   const int left = std::stoi(read_file(file));
@@ -97,7 +97,7 @@ TEST_CASE("a client that has ended is not waited for because somebody keeps its 
   const testing::scratch_directory here;
   const std::string file = (here / "pid").string();
   const auto answer =
-      gpu_scheduler::call_client({"sh", "-c", "sleep 1000 & echo $! > \"$0\"; echo yes", file}, milliseconds(5000));
+      tooling::call_client({"sh", "-c", "sleep 1000 & echo $! > \"$0\"; echo yes", file}, milliseconds(5000));
   ::kill(std::stoi(read_file(file)), SIGKILL);
   CHECK(answer.succeeded());
   CHECK(answer.output == "yes\n");
@@ -118,7 +118,7 @@ TEST_CASE("that a job was missing while its client still had it does not count")
   gpu_scheduler::job what;
   what.ref = gpu_scheduler::ref_of(task);
   what.command = {"true"};
-  CHECK_FALSE(jobs.start(what, -1));
+  CHECK_FALSE(jobs.start(what, -1).has_value());
   CHECK(jobs.look({task}).empty());
   REQUIRE(eventually([&] { return !jobs.look({task}).empty(); }));
 }

@@ -1,0 +1,36 @@
+#include <thread>
+
+#include "job_callbacks/command.hpp"
+
+namespace job_callbacks {
+namespace {
+
+using lockkit::deadline;
+
+struct arguments {
+  double timeout = 60;
+  double every = 0;
+};
+
+void execute(context& shared, const arguments& given) {
+  session open(read_workflow(shared.file));
+  for (;;) {
+    const bool had = open.managing.reconcile(deadline::after(std::chrono::duration<double>(given.timeout)));
+    shared.result = had ? exit_status::ok : exit_status::try_later;
+    if (given.every <= 0) return;
+    std::this_thread::sleep_for(std::chrono::duration<double>(given.every));
+  }
+}
+
+}  // namespace
+
+void add_reconcile(CLI::App& app, context& shared) {
+  CLI::App* command =
+      app.add_subcommand("reconcile", "After crashes: ask Slurm what became of every job, and submit what can begin");
+  const auto given = std::make_shared<arguments>();
+  command->add_option("--timeout", given->timeout, "Seconds to wait for a manager that is at work; 60");
+  command->add_option("--every", given->every, "Again each so many seconds, until it is stopped");
+  command->callback([given, &shared] { execute(shared, *given); });
+}
+
+}  // namespace job_callbacks

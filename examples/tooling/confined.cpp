@@ -1,0 +1,93 @@
+// Rules, each with its reason.
+//  1. Each name is opened relative to the directory before it, which is held open: nobody can exchange what was looked at.
+//  2. The kernel refuses links and ways out (openat2, RESOLVE_BENEATH and RESOLVE_NO_SYMLINKS). Where it has no openat2,
+//     each name is opened alone with O_NOFOLLOW, and only plain names are taken: the same for a single component.
+//  3. Made first, opened then: who was there before us is found by opening, under the same rules.
+#include "tooling/confined.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+
+#include "tooling/failure.hpp"
+#include "tooling/words.hpp"
+
+namespace tooling {
+namespace {
+
+constexpr int opening = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+
+/// Rule 2.
+int open_component(int parent, const std::string& name) {
+  open_how how{};
+  how.flags = opening;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+  const long opened = ::syscall(SYS_openat2, parent, name.c_str(), &how, sizeof how);
+  if (opened >= 0 || (errno != ENOSYS && errno != EPERM)) return static_cast<int>(opened);  // seccomp says EPERM
+  return ::openat(parent, name.c_str(), opening);
+}
+
+[[noreturn]] void refuse(const std::filesystem::path& root, const std::filesystem::path& inside,
+                         const std::string& reason) {
+  throw failure(exit_status::cannot_create,
+                fmt::format("'{}' is no directory inside '{}': {}", visible(inside.native()), root.native(), reason));
+}
+
+std::string reason_of(int error) {
+  if (error == ELOOP || error == ENOTDIR) return "a link, or something else that is no directory, stands there";
+  if (error == EXDEV) return "it leads out of there";
+  return std::strerror(error);
+}
+
+/// A descriptor that closes itself.
+class opened_directory {
+ public:
+  explicit opened_directory(int number) noexcept : number_(number) {}
+  ~opened_directory() {
+    if (number_ >= 0) ::close(number_);
+  }
+  opened_directory(const opened_directory&) = delete;
+  opened_directory& operator=(const opened_directory&) = delete;
+  void become(int number) noexcept {
+    ::close(number_);
+    number_ = number;
+  }
+  [[nodiscard]] int get() const noexcept { return number_; }
+  [[nodiscard]] int take() noexcept { return std::exchange(number_, -1); }
+
+ private:
+  int number_;
+};
+
+}  // namespace
+
+confined_directory confined_directory::make(const std::filesystem::path& root, const std::filesystem::path& inside) {
+  opened_directory at(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (at.get() < 0) refuse(root, inside, reason_of(errno));
+  for (const std::filesystem::path& name : inside) {
+    const bool plain = !name.empty() && name != "." && name != ".." && name.native().find('/') == std::string::npos;
+    if (!plain) refuse(root, inside, "it is not made of plain names");
+    if (::mkdirat(at.get(), name.c_str(), 0777) != 0 && errno != EEXIST) refuse(root, inside, reason_of(errno));
+    const int next = open_component(at.get(), name.native());
+    if (next < 0) refuse(root, inside, reason_of(errno));
+    at.become(next);
+  }
+  return confined_directory(at.take());
+}
+
+confined_directory::~confined_directory() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+std::filesystem::path confined_directory::path() const {
+  return fmt::format("/proc/self/fd/{}", descriptor_);
+}
+
+}  // namespace tooling
