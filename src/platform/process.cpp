@@ -61,6 +61,10 @@ std::uint64_t pidfd_inode(int pid, std::error_code& ec) noexcept {
   const unique_fd fd = open_process(pid, ec);
   if (ec) return 0;
   struct statfs filesystem{};
+  if (has_ended(fd.get())) {
+    ec = std::make_error_code(std::errc::no_such_process);
+    return 0;
+  }
   if (::fstatfs(fd.get(), &filesystem) != 0 || filesystem.f_type != pidfs_magic) return 0;
   return status(fd.get(), ec).st_ino;
 }

@@ -16,7 +16,7 @@ namespace lockkit::platform {
 
 [[nodiscard]] LOCKKIT_PRIVATE_API std::string host_name();
 /// Inode of the process's pidfd, unique for the boot since Linux 6.9; 0 where it is not, or when there is no such
-/// process (then with a code).
+/// process, or it has ended and its parent has not been told yet (then with a code, no_such_process).
 [[nodiscard]] LOCKKIT_PRIVATE_API std::uint64_t pidfd_inode(int pid, std::error_code& ec) noexcept;
 /// A descriptor that can be read (poll) once the process has ended; empty, with a code, if there is no such process.
 [[nodiscard]] LOCKKIT_PRIVATE_API unique_fd open_process(int pid, std::error_code& ec) noexcept;

@@ -157,7 +157,9 @@ int read_answer(int fd, int child) {
 }  // namespace
 
 int start_resident_holder(const hold_request& request, const process_handle& process) {
-  std::filesystem::path path = std::filesystem::absolute(request.path);
+  std::error_code ec;
+  std::filesystem::path path = std::filesystem::absolute(request.path, ec);
+  if (ec) path = request.path;  // the lock says what is wrong with it
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw std::system_error(errno, std::system_category(), "pipe");
   const pid_t child = ::fork();
