@@ -8,11 +8,7 @@
 
 #include "examples/job_callbacks/workflow_site.hpp"
 #include "examples/slurm/stand_in.hpp"
-#include "job_callbacks/manager.hpp"
-#include "job_callbacks/plan.hpp"
-#include "scenario/long_runs.hpp"
 #include "support/catch.hpp"
-#include "support/syscall_sweep.hpp"
 
 using namespace testing;
 using namespace std::chrono_literals;
@@ -237,49 +233,4 @@ TEST_CASE("a file among the events that is none is put aside, and the others are
   CHECK(here.site.step("OPT/Si").at("state") == "done");
   CHECK(here.site.step("OPT/Ge").at("state") == "submitted");
   CHECK(std::filesystem::exists(here.site.state() / "rejected/0.json"));
-}
-
-TEST_CASE("a manager killed at any system call of a pass leaves steps that are submitted once") {
-  const place here("materials: [A]\nsteps: [{name: ONE, command: [one]}]\n");
-  const auto file = here.site.path("workflow.yaml");
-  auto what = job_callbacks::read_workflow(file);
-  what.slurm.settle = 1ms;
-  what.limit.max_jobs = 100'000;
-  std::filesystem::create_directories(what.state);
-  lockkit::claim_store store(what.database());
-  job_callbacks::set_limit(store, what.limit);
-  lockkit::task_queue queue(store, job_callbacks::queue_name);
-  std::size_t number = 0;
-  const auto next_step = [&] {
-    what.materials = {{"m" + std::to_string(++number), {}}};
-    what.steps = job_callbacks::read_workflow(file).steps;
-    job_callbacks::plan(queue, what);
-  };
-  struct victim {
-    explicit victim(const job_callbacks::workflow& what)
-        : store(what.database()),
-          queue(store, job_callbacks::queue_name),
-          managing(what, store, queue, [](const auto&) {}) {}
-    lockkit::claim_store store;
-    lockkit::task_queue queue;
-    job_callbacks::manager managing;
-  };
-  std::unique_ptr<victim> one;
-  next_step();
-  const std::size_t stride = in_long_runs<std::size_t>(1, 19);
-  std::size_t point = 1;
-  for (;; point += stride) {
-    const auto prepare = [&] { one = std::make_unique<victim>(what); };
-    const traced_run run = run_traced(prepare, [&] { (void)one->managing.run(); }, point);
-    CAPTURE(point);
-    victim(what).managing.reconcile(lockkit::deadline::after(9s));
-    CHECK(here.slurm.accepted().size() == number);
-    if (!run.killed) break;
-    next_step();
-  }
-  CHECK(point > 200);
-  CHECK(here.slurm.accepted().size() == number);
-  const auto names = here.slurm.accepted();
-  CHECK(std::set<std::string>(names.begin(), names.end()).size() == names.size());
-  WARN(point << " system calls, each " << stride << "th visited");
 }
