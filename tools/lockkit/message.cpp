@@ -64,7 +64,7 @@ std::string printable(std::string_view text) {
 }
 
 std::string in_quotes(const std::filesystem::path& path) {
-  return "'" + printable(path.native()) + "'";
+  return fmt::format("'{}'", printable(path.native()));
 }
 
 std::string failure_text(const std::exception& failure) {
