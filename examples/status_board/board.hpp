@@ -4,7 +4,8 @@
 ///
 ///  1. The job's file in the checkout is the truth of its status, and is written first, atomically and without any lock:
 ///     whatever comes then (a lock that is not had, a crash, a full disk, no network), the status is there, and the next
-///     update or sync finds it newer than the branch and commits it.
+///     update or sync finds it newer than the branch and commits it. The update is logged beside it (update_log.hpp), so
+///     that it has its commit even if the job's next update comes first.
 ///  2. A commit is made under the lock .git/<lock>.lock, which excludes old scripts that take it with `set -C`. It is
 ///     made from a private index that has the branch's tree and the one file, and the branch is moved only from the commit
 ///     it was built on (update-ref with the old value). Nobody's staged or dirty file can get into it, .git/index.lock of

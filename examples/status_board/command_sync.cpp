@@ -28,7 +28,7 @@ bool commit_what_is_left(const board& here) {
   finish_move(here);
   const status_files files(here.place.checkout, status_files::missing::leave);
   files.sweep();
-  const commits_made made = commit_later(here, files.read_all());
+  const commits_made made = commit_later(here, {}, files.read_all());
   for (const auto& [job, commit] : made.of_jobs) here.say("committed {} as {}", job, commit.substr(0, 10));
   if (!made.trouble.empty()) here.say("not committed: {}", made.trouble);
   return made.trouble.empty();

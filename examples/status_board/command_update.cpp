@@ -12,6 +12,7 @@
 #include "status_record.hpp"
 #include "text.hpp"
 #include "tooling/failure.hpp"
+#include "update_log.hpp"
 
 namespace status_board {
 namespace {
@@ -39,14 +40,14 @@ std::optional<status_record> read_previous(const status_files& files, const std:
 }
 
 /// Rule 1 of board.hpp. Somebody who is stopped in the middle of the same keeps nobody from it for long.
-std::string write_status(const board& here, const status_files& files, status_record record) {
+void write_status(const board& here, const status_files& files, status_record record) {
   lockkit::file_mutex turn = here.files_mutex();
   std::error_code ec;
   static_cast<void>(turn.try_lock_until(lockkit::deadline::after(std::chrono::seconds(2)), ec));
   record = succeed(std::move(record), read_previous(files, record.job));
-  std::string text = to_text(record);
+  const std::string text = to_text(record);
   files.publish(record.job, text);
-  return text;
+  log_update(here, record, text);
 }
 
 /// Rule 2. The job is not to fail because of what happens here.
@@ -57,7 +58,7 @@ void commit_status(const board& here, const status_files& files, const std::stri
     if (!lock) return here.say("{}", later);
     finish_move(here);
     const auto text = files.read(job);
-    const commits_made made = commit_later(here, {{job, text.value_or("")}});
+    const commits_made made = commit_later(here, job, {{job, text.value_or("")}});
     if (!made.trouble.empty()) return here.say("not committed: {}; {}", made.trouble, later);
     const auto commit = made.of_jobs.find(job);
     here.say("{}", commit == made.of_jobs.end() ? "committed already, by somebody else"
@@ -75,7 +76,7 @@ void update(const update_arguments& given, const context& shared) {
   record.progress = given.progress;
   const board here(given.checkout, shared.configuration_file, "update " + record.job);
   const status_files files(here.place.checkout, status_files::missing::make);
-  static_cast<void>(write_status(here, files, record));
+  write_status(here, files, record);
   commit_status(here, files, record.job);
 }
 

@@ -8,6 +8,7 @@
 #include "status_files.hpp"
 #include "status_record.hpp"
 #include "text.hpp"
+#include "update_log.hpp"
 
 namespace status_board {
 namespace {
@@ -29,10 +30,13 @@ line_of_commits read_branch(const board& here, const std::string& branch) {
   return line;
 }
 
+/// One version of a job's file: job and content.
+using version = std::pair<std::string, std::string>;
+
 /// What the branch has of those files; one call for all.
-void read_texts(const board& here, const std::map<std::string, std::string>& files, line_of_commits& line) {
+void read_texts(const board& here, const std::vector<version>& versions, line_of_commits& line) {
   std::vector<std::string> wanted;
-  for (const auto& [job, text] : files) {
+  for (const auto& [job, text] : versions) {
     const auto found = line.blobs.find(path_of_job(job));
     if (found != line.blobs.end()) wanted.push_back(found->second);
   }
@@ -50,14 +54,14 @@ void put_upon(const board& here, const std::string& job, const std::string& text
 }
 
 /// One attempt: builds the commits, and moves the branch. False: the branch is elsewhere by now, or locked.
-bool try_to_commit(const board& here, const std::string& branch, const std::map<std::string, std::string>& files,
+bool try_to_commit(const board& here, const std::string& branch, const std::vector<version>& versions,
                    line_of_commits& line, commits_made& made) {
   line = read_branch(here, branch);
-  read_texts(here, files, line);
+  read_texts(here, versions, line);
   made = {};
   const std::string base = line.tip;
   std::optional<private_index> index;
-  for (const auto& [job, text] : files) {
+  for (const auto& [job, text] : versions) {
     const auto known = line.blobs.find(path_of_job(job));
     const bool later = known == line.blobs.end() || is_later(text, line.texts[known->second]);
     if (!later || (known != line.blobs.end() && line.texts[known->second] == text)) continue;
@@ -107,17 +111,24 @@ bool is_later(std::string_view ours, std::string_view theirs) {
   return our_version.empty() || their_version.empty() || our_version >= their_version;
 }
 
-commits_made commit_later(const board& here, const std::map<std::string, std::string>& files) {
+commits_made commit_later(const board& here, const std::string& job, const std::map<std::string, std::string>& files) {
   const std::string branch = current_branch(here);
   const auto until = lockkit::deadline::after(std::chrono::seconds(2));
+  const std::vector<logged_update> logged = logged_updates(here, job);
+  std::vector<version> versions;
+  for (const logged_update& each : logged) {
+    if (parse_record(each.text)) versions.emplace_back(each.job, each.text);  // a power cut leaves empty ones
+  }
+  versions.insert(versions.end(), files.begin(), files.end());
   lockkit::backoff pauses(short_pauses);
   commits_made made;
   line_of_commits line;
-  while (!try_to_commit(here, branch, files, line, made)) {
+  while (!try_to_commit(here, branch, versions, line, made)) {
     if (pauses.sleep(until)) continue;
     made.of_jobs.clear();
     return made;
   }
+  forget(logged);
   if (!line.tip.empty()) align_index(here, files, line);
   return made;
 }

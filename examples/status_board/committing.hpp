@@ -15,11 +15,13 @@ namespace status_board {
 [[nodiscard]] bool is_later(std::string_view ours, std::string_view theirs);
 
 struct commits_made {
-  std::map<std::string, std::string> of_jobs;  ///< job -> its commit
+  std::map<std::string, std::string> of_jobs;  ///< job -> its last commit
   std::string trouble;  ///< why the rest could not be committed; empty: nothing is left to commit
 };
 
-/// Those of `files` (job -> content) that are later than the branch's, each in a commit of its own.
-[[nodiscard]] commits_made commit_later(const board& here, const std::map<std::string, std::string>& files);
+/// The updates of `job` (empty: of all jobs) that were logged, and `files` (job -> content), as far as they are later than
+/// the branch's: each in a commit of its own, in their order.
+[[nodiscard]] commits_made commit_later(const board& here, const std::string& job,
+                                        const std::map<std::string, std::string>& files);
 
 }  // namespace status_board

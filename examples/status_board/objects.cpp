@@ -41,7 +41,7 @@ std::map<std::string, std::string> author_environment(const std::string& author)
   const std::string name = author.substr(0, mail - 1);
   return {{"GIT_AUTHOR_NAME", name.empty() ? "unknown" : name},
           {"GIT_AUTHOR_EMAIL", author.substr(mail + 1, end - mail - 1)},
-          {"GIT_AUTHOR_DATE", "@" + author.substr(std::min(end + 2, author.size()))}};
+          {"GIT_AUTHOR_DATE", fmt::format("@{}", author.substr(std::min(end + 2, author.size())))}};
 }
 
 }  // namespace

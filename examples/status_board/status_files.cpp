@@ -86,7 +86,7 @@ status_files::status_files(const std::filesystem::path& checkout, missing what)
   if (!directory_) refuse("", checkout, errno);
   std::string below;
   for (const char* name : components) {
-    below += (below.empty() ? "" : "/") + std::string(name);
+    below = below.empty() ? name : fmt::format("{}/{}", below, name);
     descriptor next(open_beneath(directory_.get(), name));
     if (!next && errno == ENOENT && what == missing::make) {
       if (::mkdirat(directory_.get(), name, 0777) != 0 && errno != EEXIST) refuse(below, checkout, errno);
