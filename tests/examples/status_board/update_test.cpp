@@ -74,6 +74,25 @@ TEST_CASE("a lock held for longer than the limit: the file is updated, the job g
   }
 }
 
+TEST_CASE("updates that could not be committed each have their commit later, in their order, before the next one") {
+  board_site site("timeout: 20ms\n");
+  {
+    running_program script = hold_as_script(site);
+    for (const char* message : {"one", "two", "three"}) {
+      REQUIRE(site.update("a", "running", {"--message", message}).status == 0);
+    }
+    REQUIRE(site.update("b", "running", {"--message", "alone"}).status == 0);
+  }
+  fs::remove(site.lock());
+  REQUIRE(site.update("a", "done", {"--message", "four"}).status == 0);
+  CHECK(site.git(site.checkout(), {"log", "-1", "--format=%s", "--", "data/status/b.json"}).empty());
+  REQUIRE(site.sync().status == 0);
+  CHECK(site.history("a") == std::vector<std::string>{"one", "two", "three", "four"});
+  CHECK(site.history("b") == std::vector<std::string>{"alone"});
+  CHECK(fs::is_empty(site.checkout() / ".git" / "status_board.updates"));
+  CHECK(site.changes().empty());
+}
+
 TEST_CASE("who waited for whom is said, on both sides") {
   board_site site("timeout: 20s\n");
   running_program script = hold_as_script(site);
