@@ -61,6 +61,8 @@ constexpr std::array rows = {
         "treat the resource as somebody else's"},
     row{errc::no_such_resource, std::errc::invalid_argument, "no resource could ever meet this request",
         "look at the list of resources: pool, name, memory, group and attributes"},
+    row{errc::no_such_task, std::errc::invalid_argument, "there is no task of this number in this queue",
+        "look at the list of tasks, and check the name of the queue"},
     row{errc::in_use, std::errc::device_or_resource_busy, "it is claimed", "drain it and wait until it is released"},
     row{errc::not_a_regular_file, std::errc::invalid_argument,
         "a FIFO, a socket or a device stands where a file was to be replaced",
