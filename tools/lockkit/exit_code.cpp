@@ -53,9 +53,10 @@ exit_code exit_code_for(const std::error_code& ec) noexcept {
 const char* exit_codes_text() noexcept {
   return "Exit codes: that of COMMAND where one is run, 128+n if signal n ended it, 126 or 127 if it can't be "
          "executed;\n"
-         "else 0 done, 64 wrong usage, 65 bad data, 69 not supported by this filesystem, 73 cannot create, 74 I/O "
-         "error,\n"
-         "75 not had in time, 77 no permission.";
+         "else 0 done, 1 nothing to be done (it exists already, or is not yours any more), 64 wrong usage, 65 bad "
+         "data, "
+         "69 not\n"
+         "supported by this filesystem, 73 cannot create, 74 I/O error, 75 not had in time, 77 no permission.";
 }
 
 }  // namespace lockkit_command

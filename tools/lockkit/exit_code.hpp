@@ -7,6 +7,7 @@ namespace lockkit_command {
 
 enum exit_code : int {
   done = 0,
+  answer_is_no = 1,  ///< nothing is wrong, but nothing was done: it is there already, it is not yours any more
   wrong_usage = 64,
   bad_data = 65,       ///< what was given or found can't be used: no such process, damaged, another program's
   unsupported = 69,    ///< the filesystem can't keep the promise; a part of lockkit is not installed

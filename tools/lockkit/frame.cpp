@@ -12,6 +12,7 @@
 #include <lockkit/version.hpp>
 
 #include "exit_code.hpp"
+#include "failure.hpp"
 #include "message.hpp"
 #include "other_program.hpp"
 
@@ -111,19 +112,10 @@ void describe_program(CLI::App& app) {
 }
 
 int run_program(std::span<const subcommand> list, int argc, char** argv) noexcept {
-  try {
+  return guarded([&] {
     open_missing_streams();
     return flushed(parse_and_run(list, argc, argv));
-  } catch (const lockkit::error& failure) {
-    say("{}", failure_text(failure));
-    return exit_code_for(failure.code());
-  } catch (const std::system_error& failure) {
-    say("{}", failure_text(failure));
-    return exit_code_for(failure.code());
-  } catch (const std::exception& failure) {
-    say("{}", failure_text(failure));
-    return io_error;
-  }
+  });
 }
 
 }  // namespace lockkit_command

@@ -57,8 +57,12 @@ json to_json(const lockkit::owner& who) {
   return object;
 }
 
+std::string json_text(const json& document) {
+  return document.dump(2, ' ', false, json::error_handler_t::replace);
+}
+
 void print_json(const json& document) {
-  fmt::print("{}\n", document.dump(2, ' ', false, json::error_handler_t::replace));
+  fmt::print("{}\n", json_text(document));
 }
 
 }  // namespace lockkit_command

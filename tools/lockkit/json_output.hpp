@@ -25,6 +25,7 @@ void put_known(json& object, const std::string& name, std::string_view bytes);
 [[nodiscard]] json seconds_json(std::chrono::nanoseconds time);
 /// "2026-11-20T13:45:49.123Z"
 [[nodiscard]] std::string utc_text(std::chrono::system_clock::time_point time);
+[[nodiscard]] std::string json_text(const json& document);
 void print_json(const json& document);
 
 }  // namespace lockkit_command

@@ -15,6 +15,9 @@ constexpr std::array own = {
     subcommand{"wait", "Wait until a lock is free, without taking it", add_wait},
     subcommand{"break", "Remove the lock file of a holder that is dead", add_break},
     subcommand{"clean", "Remove what crashed processes and idle locks left in a directory", add_clean},
+    subcommand{"publish", "Put data into a file in one step: readers see the old or the new", add_publish, {"publish"}},
+    subcommand{"mkdir", "Make a directory while others make and remove the same one", add_mkdir},
+    subcommand{"settle", "Wait until what is copied into a directory is complete", add_settle},
     subcommand{"doctor", "Find out what lockkit can promise in a directory", add_doctor},
 };
 

@@ -11,8 +11,11 @@ void add_acquire(CLI::App& sub, invocation& call);
 void add_break(CLI::App& sub, invocation& call);
 void add_clean(CLI::App& sub, invocation& call);
 void add_doctor(CLI::App& sub, invocation& call);
+void add_mkdir(CLI::App& sub, invocation& call);
+void add_publish(CLI::App& sub, invocation& call);
 void add_release(CLI::App& sub, invocation& call);
 void add_run(CLI::App& sub, invocation& call);
+void add_settle(CLI::App& sub, invocation& call);
 void add_status(CLI::App& sub, invocation& call);
 void add_wait(CLI::App& sub, invocation& call);
 

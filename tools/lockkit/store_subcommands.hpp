@@ -10,7 +10,15 @@
 namespace lockkit_command {
 
 /// Names and summaries alone: lockkit itself shows them in its help, and links nothing of the rest.
-inline constexpr std::array<subcommand, 0> store_summaries = {};
+inline constexpr std::array store_summaries = {
+    subcommand{"cache", "Fetch data once for all processes, and mirror it to where it is wanted", nullptr},
+    subcommand{"claim", "Claim named resources: GPUs, licences, slots", nullptr},
+    subcommand{"task", "Submit tasks once, take them with the resources that they need", nullptr},
+};
+
+void add_cache(CLI::App& sub, invocation& call);
+void add_claim(CLI::App& sub, invocation& call);
+void add_task(CLI::App& sub, invocation& call);
 
 [[nodiscard]] std::span<const subcommand> store_subcommands() noexcept;
 

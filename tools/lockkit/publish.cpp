@@ -1,0 +1,132 @@
+/// lockkit publish TARGET < data, or lockkit publish TARGET -- COMMAND…
+///
+///  1. The target changes after the end of the data was seen, and only if nothing went wrong until then: an input that
+///     can't be read, a full disk, an input of another length than --size says, a COMMAND that fails.
+///  2. A pipe whose writer was killed ends like one whose writer has finished. Who can't know the length gives the
+///     COMMAND to us: its exit code tells.
+///  3. A standard input that is closed is no empty input.
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <limits>
+#include <optional>
+
+#include <lockkit/staged_file.hpp>
+
+#include "bytes.hpp"
+#include "exit_code.hpp"
+#include "file_mode.hpp"
+#include "message.hpp"
+#include "options.hpp"
+#include "piped_command.hpp"
+#include "positionals.hpp"
+#include "quick_subcommands.hpp"
+
+namespace lockkit_command {
+namespace {
+
+constexpr unsigned file_modes = 0777;
+constexpr std::uint64_t any_size = std::numeric_limits<std::uint64_t>::max();
+
+struct publish_arguments {
+  std::string target;
+  lockkit::durability level = lockkit::durability::consistent;
+  bool if_absent = false;
+  std::optional<std::filesystem::perms> mode;
+  std::uint64_t size = any_size;
+  std::vector<std::string> command;
+};
+
+std::string unchanged(const publish_arguments& given) {
+  return in_quotes(given.target) + " is left as it was";
+}
+
+/// Waits where the descriptor was set not to block by somebody who shares it.
+bool may_try_again(int descriptor) noexcept {
+  if (errno == EINTR) return true;
+  if (errno != EAGAIN && errno != EWOULDBLOCK) return false;
+  pollfd waited = {descriptor, POLLIN, 0};
+  return ::poll(&waited, 1, -1) >= 0 || errno == EINTR;
+}
+
+/// To the end; 0, or the error of reading.
+int copy_all(int descriptor, lockkit::staged_file& out) {
+  std::array<std::byte, 65536> buffer;
+  for (;;) {
+    const ssize_t got = ::read(descriptor, buffer.data(), buffer.size());
+    if (got == 0) return 0;
+    if (got > 0) {
+      out.write(std::span(buffer.data(), static_cast<std::size_t>(got)));
+    } else if (!may_try_again(descriptor)) {
+      return errno;
+    }
+  }
+}
+
+int commit(const publish_arguments& given, lockkit::staged_file& out) {
+  if (given.size != any_size && out.size() != given.size) {
+    say("cannot publish {}: {} bytes were promised by --size, but {} came; {}", in_quotes(given.target), given.size,
+        out.size(), unchanged(given));
+    return bad_data;
+  }
+  if (out.commit(given.level) == lockkit::publish_result::published) return done;
+  say("{} exists already, and --if-absent was asked for: nothing was changed", in_quotes(given.target));
+  return answer_is_no;
+}
+
+int say_unreadable(const publish_arguments& given, const char* what, int error) {
+  say("cannot read {} for {}: {}; {}", what, in_quotes(given.target), std::strerror(error), unchanged(given));
+  return io_error;
+}
+
+int publish_input(const publish_arguments& given, lockkit::staged_file& out) {
+  const int error = copy_all(STDIN_FILENO, out);
+  return error == 0 ? commit(given, out) : say_unreadable(given, "standard input", error);
+}
+
+int publish_output(const publish_arguments& given, lockkit::staged_file& out) {
+  int error = 0;
+  const int code = run_piped(given.command, [&](int output) { error = copy_all(output, out); });
+  if (error != 0) return say_unreadable(given, "the command's output", error);
+  if (code == 0) return commit(given, out);
+  say("{} failed with {}; {}", in_quotes(given.command[0]), code, unchanged(given));
+  return code;
+}
+
+int publish(const publish_arguments& given) {
+  // What the frame opened in place of a closed one would not survive an exec; no stream that was handed to us is so.
+  const bool has_input = (::fcntl(STDIN_FILENO, F_GETFD) & FD_CLOEXEC) == 0;
+  if (!has_input && given.command.empty()) return say_unreadable(given, "standard input", EBADF);  // rule 3
+  lockkit::publish_options how{.permissions = given.mode};
+  if (given.if_absent) how.mode = lockkit::publish_mode::if_absent;
+  lockkit::staged_file out(given.target, how);
+  return given.command.empty() ? publish_input(given, out) : publish_output(given, out);
+}
+
+}  // namespace
+
+void add_publish(CLI::App& sub, invocation& call) {
+  using lockkit::durability;
+  auto given = std::make_shared<publish_arguments>();
+  add_path(sub, "target", given->target, "The file that gets the standard input, or what COMMAND prints")
+      ->type_name("FILE");
+  add_choice<durability>(
+      sub, "--durability", given->level,
+      {{"visible", durability::visible}, {"consistent", durability::consistent}, {"durable", durability::durable}},
+      "What a power cut may leave: an empty file, the old or the new, only the new; default: "
+      "consistent");
+  sub.add_flag("--if-absent", given->if_absent, "Only if nothing is there yet; exit code 1 if something is");
+  add_bytes(sub, "--size", given->size, "So much must come, or the file stays as it was");
+  add_mode(sub, given->mode, file_modes, "Of the file; default: as the umask says");
+  sub.callback([given, &call] {
+    given->command = std::move(call.command);
+    complete({&given->target}, given->command);
+    call.exit_code = publish(*given);
+  });
+}
+
+}  // namespace lockkit_command
