@@ -94,7 +94,7 @@ TEST_CASE("publish waits for what a command has left running with its output, wh
   const scratch_directory place;
   const script_result result = run_script(a_shell(), place, R"sh(
 mkfifo go
-lockkit publish f -- sh -c '(read line < go; echo "$line") & echo first' &
+lockkit publish f -- sh -c 'echo first; (read line < go; echo "$line") &' &
 echo second > go; wait
 cat f)sh");
   CHECK(result.out == "first\nsecond\n");
