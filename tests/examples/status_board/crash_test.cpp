@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <random>
+#include <sstream>
 
 #include "examples/status_board/board_site.hpp"
 #include "scenario/long_runs.hpp"
@@ -61,6 +62,16 @@ void push_foreign(const board_site& site, int number) {
   in_remote({"update-ref", "refs/heads/main", commit});
 }
 
+/// SIGKILL for a program and all that it started, in the same instant.
+void kill_all(running_program& program) {
+  program.signal(SIGSTOP);  // it starts no more
+  const std::string pid = std::to_string(program.pid());
+  std::istringstream children(read_file("/proc/" + pid + "/task/" + pid + "/children"));
+  for (int child = 0; children >> child;) ::kill(child, SIGKILL);
+  program.signal(SIGKILL);
+  static_cast<void>(program.wait());
+}
+
 }  // namespace
 
 TEST_CASE("an update killed after any of its steps leaves a status that the next sync publishes") {
@@ -115,11 +126,10 @@ TEST_CASE("updates and syncs killed at any instant, with all their processes, lo
                                               : std::vector<std::string>{"update", site.checkout().string(), "a",
                                                                          "running", "--message", std::to_string(n)});
     std::this_thread::sleep_for(std::chrono::milliseconds(random() % 120));
-    program.signal(SIGKILL);
-    static_cast<void>(program.wait());
+    kill_all(program);
   }
   REQUIRE(site.update("a", "done", {"--message", "last"}).status == 0);
-  CHECK(eventually([&] { return site.sync().status == 0; }));
+  CHECK(eventually([&] { return site.sync().status == 0 && site.changes().empty(); }));
   CHECK(site.published("a").at("message") == "last");
   CHECK(site.changes().empty());
   CHECK(site.judge().empty());

@@ -96,6 +96,23 @@ TEST_CASE("links planted in the way lead nowhere: nothing outside the checkout i
   }
 }
 
+TEST_CASE("where the kernel has no openat2, links are not followed either") {
+  board_site site;
+  const auto update = [&](const std::string& job) {
+    return running_program(site.directory(), {"strace", "-o", "/dev/null", "-e", "inject=openat2:error=ENOSYS",
+                                              STATUS_BOARD_PROGRAM, "update", site.checkout().string(), job, "running"})
+        .wait();
+  };
+  const tool_result plain = update("a");
+  INFO(plain.err);
+  CHECK(plain.status == 0);
+  CHECK(fs::exists(site.file_of("a")));
+  fs::rename(site.checkout() / "data", site.directory() / "outside");
+  fs::create_symlink(site.directory() / "outside", site.checkout() / "data");
+  CHECK(update("b").status == 65);
+  CHECK_FALSE(fs::exists(site.directory() / "outside" / "status" / "b.json"));
+}
+
 TEST_CASE("a FIFO, a directory, a huge file or nonsense where a status belongs stops neither sync nor show") {
   board_site site;
   fs::create_directories(site.file_of("directory"));

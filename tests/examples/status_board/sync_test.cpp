@@ -55,6 +55,30 @@ TEST_CASE("every refused push is tried again upon what others pushed, and the ch
   CHECK(site.judge().empty());
 }
 
+TEST_CASE("several syncs at once, of one checkout and of two, send everything once") {
+  board_site site("push: {first_pause: 5ms, attempts: 50}\n");
+  const fs::path other = site.clone("other");
+  site.configure("push: {first_pause: 5ms, attempts: 50}\n", other);
+  for (int n = 0; n < 3; ++n) {
+    const std::string message = std::to_string(n);
+    REQUIRE(site.update("a", "running", {"--message", message}).status == 0);
+    REQUIRE(site.run({"update", other.string(), "b", "running", "--message", message}).status == 0);
+    std::vector<running_program> syncs;
+    for (const auto& where : {site.checkout(), other, site.checkout(), other}) {
+      syncs.push_back(site.start({"sync", where.string()}));
+    }
+    for (running_program& each : syncs) {
+      const tool_result result = each.wait();
+      INFO(result.err);
+      CHECK(result.status == 0);
+    }
+  }
+  CHECK(site.history("a") == std::vector<std::string>{"0", "1", "2"});
+  CHECK(site.history("b") == std::vector<std::string>{"0", "1", "2"});
+  CHECK(site.git(site.remote(), {"rev-list", "--count", "main"}) == "7");
+  CHECK(site.judge().empty());
+}
+
 TEST_CASE("a remote that refuses for good, or can't be reached, is left after the limit, and nothing is lost") {
   board_site site("push: {first_pause: 1ms, attempts: 3}\n");
   REQUIRE(site.update("a", "running").status == 0);
