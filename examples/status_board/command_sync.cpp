@@ -8,6 +8,7 @@
 #include "command.hpp"
 #include "committing.hpp"
 #include "following.hpp"
+#include "git_locks.hpp"
 #include "objects.hpp"
 #include "publishing.hpp"
 #include "status_files.hpp"
@@ -25,7 +26,7 @@ struct sync_arguments {
 bool commit_what_is_left(const board& here) {
   const auto lock = here.lock();
   if (!lock) return false;
-  finish_move(here);
+  static_cast<void>(finish_move(here));
   const status_files files(here.place.checkout, status_files::missing::leave);
   files.sweep();
   const commits_made made = commit_later(here, {}, files.read_all());
@@ -34,8 +35,12 @@ bool commit_what_is_left(const board& here) {
   return made.trouble.empty();
 }
 
+/// Somebody else may have been killed in the middle of the same since we looked.
 void let_checkout_follow(const board& here, const std::string& head) {
-  if (const auto lock = here.lock()) follow(here, head);
+  const auto lock = here.lock();
+  if (!lock) return;
+  if (finish_move(here)) return follow(here, head);
+  here.say("the checkout stays where it is: the index is locked, {}", index_lock_in_the_way(here));
 }
 
 /// True: everything that was there when it began is on the remote.
@@ -45,6 +50,7 @@ bool sync_once(const board& here) {
   const std::string tip = commit_of(here, branch);
   const upstream where = find_upstream(here, branch);
   if (tip.empty()) return committed;
+  reclaim_tracking_lock(here, where.tracking);
   const publication result = publish_commits(here, where, tip);
   if (!result.done) {
     here.say("not sent: {}", result.trouble);
@@ -59,12 +65,23 @@ bool sync_once(const board& here) {
   return committed;
 }
 
+/// What goes wrong once (somebody's rebase has no branch checked out, the disk is full) may be over the next time.
+int sync_again(const board& here) try {
+  return sync_once(here) ? EX_OK : EX_TEMPFAIL;
+} catch (const std::exception& wrong) {
+  here.say("{}; the next sync tries again", wrong.what());
+  return static_cast<int>(tooling::status_of(wrong));
+}
+
 void sync(const sync_arguments& given, context& shared) {
   const board here(given.checkout, shared.configuration_file, "sync");
   for (;;) {
     const auto next = lockkit::deadline::after(std::chrono::duration<double>(given.every));
-    shared.result = sync_once(here) ? EX_OK : EX_TEMPFAIL;
-    if (given.every <= 0) return;
+    if (given.every <= 0) {
+      shared.result = sync_once(here) ? EX_OK : EX_TEMPFAIL;
+      return;
+    }
+    shared.result = sync_again(here);
     lockkit::sleep_until(next);
   }
 }

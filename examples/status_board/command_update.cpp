@@ -56,7 +56,7 @@ void commit_status(const board& here, const status_files& files, const std::stri
   try {
     const auto lock = here.lock();
     if (!lock) return here.say("{}", later);
-    finish_move(here);
+    static_cast<void>(finish_move(here));
     const auto text = files.read(job);
     const commits_made made = commit_later(here, job, {{job, text.value_or("")}});
     if (!made.trouble.empty()) return here.say("not committed: {}; {}", made.trouble, later);

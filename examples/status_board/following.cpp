@@ -1,11 +1,14 @@
 #include "following.hpp"
 
+#include <sysexits.h>
+
 #include <fstream>
 #include <lockkit/staged_file.hpp>
 
 #include "git_locks.hpp"
 #include "objects.hpp"
 #include "rebuilding.hpp"
+#include "tooling/failure.hpp"
 
 namespace status_board {
 
@@ -36,39 +39,90 @@ void forget_note(const board& here) {
   fs::remove(note_path(here), ec);
 }
 
+/// Of a git_answer: later it may go.
+bool has_to_wait(const git_answer& answer) {
+  return !answer.ok() && (answer.status == EX_TEMPFAIL || answer.err.find("index.lock'") != std::string::npos);
+}
+
+bool is_real_directory(const fs::path& path) {
+  std::error_code ec;
+  return fs::symlink_status(path, ec).type() == fs::file_type::directory;
+}
+
+/// What stands where `path` is to be made, or where it needs a directory; empty: nothing.
+std::string occupied(const fs::path& checkout, const fs::path& path) {
+  fs::path above;
+  for (const fs::path& part : path) {
+    above /= part;
+    std::error_code ec;
+    if (!fs::exists(fs::symlink_status(checkout / above, ec))) return {};
+    if (!is_real_directory(checkout / above)) return above.native();
+  }
+  return path.native();
+}
+
+/// Files that git does not know, and would remove for a new one because they are ignored: to git they are nobody's.
+std::vector<std::string> ignored_in_the_way(const board& here, const std::string& from, const std::string& to) {
+  std::vector<std::string> look = {"ls-files", "--others", "-z", "--"};
+  const std::vector<std::string> added = {"diff-tree",       "-r",          "-z", "--no-renames",
+                                          "--diff-filter=A", "--name-only", from, to};
+  for (const std::string& path : split_at_nul(here.program.text({.arguments = added}))) {
+    if (std::string found = occupied(here.place.checkout, path); !found.empty()) look.push_back(std::move(found));
+  }
+  return look.size() == 4 ? std::vector<std::string>() : split_at_nul(here.program.text({.arguments = look}));
+}
+
 /// All of it or nothing: git refuses when a file that would change is not as `from` has it.
 git_answer exchange_files(const board& here, const std::string& from, const std::string& to) {
   lockkit::file_mutex files = here.files_mutex();
-  if (!files.try_lock_for(std::chrono::seconds(2))) return {.status = 1, .out = {}, .err = "a status is being written"};
+  if (!files.try_lock_for(std::chrono::seconds(2))) {
+    return {.status = EX_TEMPFAIL, .out = {}, .err = "a status is being written"};
+  }
+  if (const auto ignored = ignored_in_the_way(here, from, to); !ignored.empty()) {
+    return {.status = 1, .out = {}, .err = fmt::format("the ignored file '{}' is in the way", ignored.front())};
+  }
   // read-tree goes by the times in the index, and takes a file that was written anew with the same content for dirty.
   static_cast<void>(here.program.run({.arguments = {"update-index", "-q", "--refresh"}}));
   return here.program.run({.arguments = {"read-tree", "-m", "-u", from, to}, .timeout = std::chrono::minutes(10)});
 }
 
-/// Whether it is done.
+bool is_checked_out(const board& here, const std::string& branch) try {
+  return current_branch(here) == branch;
+} catch (const tooling::failure&) {
+  return false;
+}
+
+/// The files go where the branch is: what was begun is undone, what was committed meanwhile is not. False: later.
+bool take_back(const board& here, const move_note& note) {
+  const std::string now = commit_of(here, "HEAD");
+  return now.empty() || now == note.to || !has_to_wait(exchange_files(here, note.to, now));
+}
+
+/// False: it is neither done nor taken back.
 bool move_checkout(const board& here, const move_note& note) {
   const git_answer moved = exchange_files(here, note.from, note.to);
+  bool settled = !has_to_wait(moved);
   std::string why = moved.ok() ? std::string() : moved.complaint();
-  if (moved.ok() && !move_ref(here, note.branch, note.to, note.from, why)) {
-    static_cast<void>(exchange_files(here, note.to, note.from));  // somebody committed meanwhile, or the ref is locked
+  if (moved.ok() && !is_checked_out(here, note.branch)) why = "another branch was checked out meanwhile";
+  // Somebody committed meanwhile, or checked something out, or the ref is locked.
+  if (moved.ok() && (!why.empty() || !move_ref(here, note.branch, note.to, note.from, why))) {
+    settled = take_back(here, note);
   }
-  if (why.empty()) return true;
-  here.say("the checkout stays where it is (what was sent is sent): {}", why);
-  return false;
+  if (!why.empty()) here.say("the checkout stays where it is (what was sent is sent): {}", why);
+  return settled;
 }
 
 }  // namespace
 
-void finish_move(const board& here) {
+bool finish_move(const board& here) {
   const auto note = read_note(here);
-  if (!note) return;
-  const std::string now = current_branch(here) == note->branch ? commit_of(here, note->branch) : std::string();
-  if (now == note->from) {
-    static_cast<void>(move_checkout(here, *note));
-  } else if (!now.empty() && now != note->to) {
-    static_cast<void>(exchange_files(here, note->to, note->from));
-  }
-  forget_note(here);  // another branch is checked out: git took the files there
+  if (!note) return true;
+  if (!index_lock_in_the_way(here).empty()) return false;
+  const std::string branch = current_branch(here);
+  const bool begun = branch == note->branch && commit_of(here, branch) == note->from;
+  if (begun ? !move_checkout(here, *note) : !take_back(here, *note)) return false;
+  forget_note(here);
+  return true;
 }
 
 void follow(const board& here, const std::string& head) {
@@ -82,8 +136,7 @@ void follow(const board& here, const std::string& head) {
   }
   if (line.tip == from) return;
   lockkit::publish(note_path(here), fmt::format("{} {} {}\n", branch, from, line.tip), lockkit::durability::consistent);
-  static_cast<void>(move_checkout(here, {.branch = branch, .from = from, .to = line.tip}));
-  forget_note(here);
+  if (move_checkout(here, {.branch = branch, .from = from, .to = line.tip})) forget_note(here);
 }
 
 }  // namespace status_board

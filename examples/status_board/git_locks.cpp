@@ -34,6 +34,12 @@ void reclaim_git_locks(const board& here, const std::string& ref) {
   reclaim(here, here.place.git_dir / "index.lock", here.settings.reclaim_index_lock_after);
 }
 
+void reclaim_tracking_lock(const board& here, const std::string& ref) {
+  const fs::path file = here.place.common_dir / (ref + ".lock");
+  if (!age_of(file)) return;
+  if (const auto lock = here.lock()) reclaim(here, file, here.settings.reclaim_ref_locks_after);
+}
+
 std::string index_lock_in_the_way(const board& here) {
   const fs::path file = here.place.git_dir / "index.lock";
   const auto age = age_of(file);

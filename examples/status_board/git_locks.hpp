@@ -13,6 +13,8 @@ namespace status_board {
 
 /// Those in the way of moving `ref`, and of the index. With the board's lock held. Says what it removed.
 void reclaim_git_locks(const board& here, const std::string& ref);
+/// That of our note of the remote's head: without it nothing can be fetched. Takes the board's lock if there is one.
+void reclaim_tracking_lock(const board& here, const std::string& ref);
 /// ".git/index.lock, 12 s old" if it is there; else empty.
 [[nodiscard]] std::string index_lock_in_the_way(const board& here);
 
