@@ -18,7 +18,8 @@
 ///     contain what others pushed meanwhile. Then it is fetched again, rebuilt again and tried again, after a growing and
 ///     jittered pause.
 ///  6. Ours are commits that change status files and nothing else, also those of old scripts. Anybody's other unpushed
-///     commits are neither sent nor moved: whether they are finished is not ours to say.
+///     commits are neither sent nor moved: whether they are finished is not ours to say. Only a status in one (somebody's
+///     `commit -a`) is sent, as a commit of its own, if it is later: the job has said it, and nobody would send it else.
 ///  7. A rebuilt commit names what it was made from (Status-Board-Origin), so that a crash between push and clean-up, or
 ///     two syncs at once, send nothing twice.
 ///  8. A conflict can only be on one job's file, when that job was updated in two checkouts: the later update (`updated` in

@@ -120,10 +120,9 @@ std::map<std::string, std::string> private_index::environment() const {
 }
 
 void private_index::set(const std::string& path, const std::string& blob) {
-  const std::string line = blob.empty() ? "" : index_line(path, blob);
-  std::vector<std::string> arguments = {"update-index", "-z", "--index-info"};
+  std::vector<std::string> arguments = {"update-index", "--add", "--cacheinfo", "100644," + blob + "," + path};
   if (blob.empty()) arguments = {"update-index", "--force-remove", "--", path};
-  static_cast<void>(here_.program.text({.arguments = arguments, .input = line, .environment = environment()}));
+  static_cast<void>(here_.program.text({.arguments = arguments, .environment = environment()}));
 }
 
 std::string private_index::write_tree() {

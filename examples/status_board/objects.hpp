@@ -35,7 +35,8 @@ class private_index {
   ~private_index();
   private_index(const private_index&) = delete;
   private_index& operator=(const private_index&) = delete;
-  /// An empty blob removes the path.
+  /// An empty blob removes the path. Throws failure where somebody has a file that the path would need as a directory, or
+  /// the other way round: --index-info would remove theirs.
   void set(const std::string& path, const std::string& blob);
   [[nodiscard]] std::string write_tree();
 

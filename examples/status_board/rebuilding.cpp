@@ -51,7 +51,8 @@ file_change read_change(const std::string& raw, std::string path) {
   const auto is_none = [](const std::string& blob) { return blob.find_first_not_of('0') == std::string::npos; };
   if (is_none(change.before)) change.before.clear();
   if (is_none(change.after)) change.after.clear();
-  if (mode_after != "100644" && mode_after != "000000") change.path.clear();  // a link, a program: nobody's status
+  const bool is_file = mode_after == "100644" || mode_after == "100755" || mode_after == "000000";
+  if (!is_file) change.path.clear();  // a link: nobody's status
   return change;
 }
 
@@ -70,7 +71,7 @@ std::vector<commit_facts> commits_between(const board& here, const std::string& 
   }
   if (ids.empty()) return commits;
   const std::string out = here.program.text(
-      {.arguments = {"diff-tree", "--stdin", "-r", "-z", "--no-renames", "--no-abbrev"}, .input = names});
+      {.arguments = {"diff-tree", "--stdin", "--root", "-r", "-z", "--no-renames", "--no-abbrev"}, .input = names});
   const std::vector<std::string> parts = split_at_nul(out);
   auto commit = commits.end();
   for (std::size_t i = 0; i < parts.size(); ++i) {
@@ -90,18 +91,33 @@ bool has_origin(const commit_facts& commit) {
 
 /// Rule 6.
 bool is_ours(const commit_facts& commit) {
-  if (commit.parents.size() != 1) return false;
+  if (commit.parents.size() > 1) return false;
   if (commit.changes.empty()) return has_origin(commit);
   return std::ranges::all_of(commit.changes,
                              [](const file_change& each) { return job_of_path(each.path).has_value(); });
 }
 
+/// What the commits of `from` that are not in `onto` all stand on: older than each, so no copy of one is in its past.
+/// Not simply `from`: somebody who pulled by a merge has the copies in it. Empty: nothing in common.
+std::string common_past(const board& here, const std::string& onto, const std::string& from) {
+  std::vector<std::string> ask = {"merge-base", "--octopus"};
+  std::istringstream lines(here.program.text({.arguments = {"rev-list", "--boundary", onto + ".." + from}}));
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with('-')) ask.push_back(line.substr(1));
+  }
+  if (ask.size() == 2) return {};
+  const git_answer answer = here.program.run({.arguments = ask});
+  return answer.out.substr(0, answer.out.find('\n'));
+}
+
 /// Rule 7: what was rebuilt into `onto` already.
 std::set<std::string> published_in(const board& here, const std::string& onto, const std::string& from) {
   std::set<std::string> result;
-  const std::string range = from + ".." + onto;
-  const std::string format = "--format=%(trailers:key=Status-Board-Origin,valueonly)";
-  std::istringstream lines(here.program.text({.arguments = {"log", format, range, "--"}}));
+  const std::string past = common_past(here, onto, from);
+  std::vector<std::string> ask = {"log", "--format=%(trailers:key=Status-Board-Origin,valueonly)", onto};
+  if (!past.empty()) ask.push_back("^" + past);
+  ask.emplace_back("--");
+  std::istringstream lines(here.program.text({.arguments = ask}));
   for (std::string id; std::getline(lines, id);) {
     if (!id.empty()) result.insert(id);
   }
@@ -114,11 +130,13 @@ class rebuilding {
     line_.tip = onto;
   }
   void put(const commit_facts& commit);
-  void skip(const commit_facts& stranger) { line_.strangers.push_back(stranger.id); }
+  /// Rule 6. Their statuses are taken all the same.
+  void skip(const commit_facts& stranger, bool published);
   [[nodiscard]] rebuilt_line result() && { return std::move(line_); }
 
  private:
   [[nodiscard]] bool is_there(const commit_facts& commit) const;
+  [[nodiscard]] bool brings_later(const std::string& theirs, const std::string& ours) const;
   bool take(const commit_facts& commit, const file_change& change);
   [[nodiscard]] std::string message_of(const commit_facts& commit) const;
 
@@ -133,6 +151,12 @@ bool rebuilding::is_there(const commit_facts& commit) const {
     const auto found = blobs_.find(each.path);
     return (found == blobs_.end() ? std::string() : found->second) == each.after;
   });
+}
+
+bool rebuilding::brings_later(const std::string& theirs, const std::string& ours) const {
+  if (theirs == ours) return false;
+  auto texts = contents(here_, {theirs, ours});
+  return is_later(texts[theirs], texts[ours]);
 }
 
 /// Rule 8. Whether the file is the commit's now.
@@ -168,7 +192,7 @@ std::string rebuilding::message_of(const commit_facts& commit) const {
 
 void rebuilding::put(const commit_facts& commit) {
   line_.ours.push_back(commit.id);
-  if (!index_ && commit.parents.front() == line_.tip) {  // it stands there already
+  if (!index_ && !commit.parents.empty() && commit.parents.front() == line_.tip) {  // it stands there already
     line_.tip = commit.id;
     for (const file_change& each : commit.changes) blobs_[each.path] = each.after;
     return;
@@ -181,6 +205,30 @@ void rebuilding::put(const commit_facts& commit) {
       {.tree = index_->write_tree(), .parent = line_.tip, .message = message_of(commit), .author = commit.author});
 }
 
+void rebuilding::skip(const commit_facts& stranger, bool published) {
+  line_.strangers.push_back(stranger.id);
+  bool took = false;
+  for (const file_change& each : stranger.changes) {
+    if (published || each.after.empty() || !job_of_path(each.path)) continue;
+    const auto found = blobs_.find(each.path);
+    if (found != blobs_.end() && !brings_later(each.after, found->second)) continue;
+    if (!index_) index_.emplace(here_, line_.tip);
+    index_->set(each.path, each.after);
+    blobs_[each.path] = each.after;
+    took = true;
+  }
+  if (!took) return;
+  line_.ours.push_back(stranger.id);
+  const commit_facts part{.id = stranger.id,
+                          .parents = {},
+                          .changes = {},
+                          .author = {},
+                          .message = "status: out of a commit that is not published yet"};
+  line_.tip = write_commit(
+      here_,
+      {.tree = index_->write_tree(), .parent = line_.tip, .message = message_of(part), .author = stranger.author});
+}
+
 }  // namespace
 
 rebuilt_line rebuild(const board& here, const std::string& onto, const std::string& from) {
@@ -190,7 +238,7 @@ rebuilt_line rebuild(const board& here, const std::string& onto, const std::stri
   const std::set<std::string> published = published_in(here, onto, from);
   for (const commit_facts& each : commits) {
     if (!is_ours(each)) {
-      line.skip(each);
+      line.skip(each, published.contains(each.id));
     } else if (!published.contains(each.id)) {
       line.put(each);
     }

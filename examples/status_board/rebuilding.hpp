@@ -11,7 +11,7 @@ namespace status_board {
 struct rebuilt_line {
   std::string tip;                     ///< `onto` with ours upon it
   std::vector<std::string> ours;       ///< what was put there, by the names of the originals
-  std::vector<std::string> strangers;  ///< commits of others between `onto` and `from`: not in `tip`
+  std::vector<std::string> strangers;  ///< commits of others between `onto` and `from`: not in `tip` but for statuses
 };
 
 /// The commits of `from` that are not in `onto`, and not published there already, put upon `onto`.
