@@ -195,7 +195,8 @@ void add_get(CLI::App& app, context& shared) {
   command
       ->add_option("--wait", given->wait,
                    "Longest time for a data set, waiting and fetching, such as 5min; 0: do not wait for others")
-      ->check(is_duration());
+      ->check(is_duration())
+      ->type_name("DURATION");
   command->callback([given, &shared] { getter(*given, shared).run(); });
 }
 

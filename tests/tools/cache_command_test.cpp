@@ -1,20 +1,15 @@
 /// lockkit cache, as scripts meet it: a real web server, real commands that fetch.
-#include <signal.h>
-#include <unistd.h>
-
-#include <cstdlib>
-
+#include "examples/misbehaving_server.hpp"
 #include "support/catch.hpp"
 #include "support/process.hpp"
 #include "support/scratch.hpp"
 #include "tools/script.hpp"
 
-using testing::child_process;
 using testing::contains;
+using testing::misbehaving_server;
 using testing::run_script;
 using testing::scratch_directory;
 using testing::script_result;
-using testing::signal_pipe;
 using testing::write_file;
 namespace fs = std::filesystem;
 
@@ -24,39 +19,6 @@ std::string a_shell() {
   return GENERATE(std::string("bash"), std::string("dash"));
 }
 
-/// tests/examples/misbehaving_server.py on a port of its own.
-class web_server {
- public:
-  web_server()
-      : process_([this]() -> int {
-          ::dup2(gate_.read_end(), STDIN_FILENO);
-          ::dup2(said_.write_end(), STDOUT_FILENO);
-          ::execlp("python3", "python3", LOCKKIT_TEST_SERVER, static_cast<char*>(nullptr));
-          return 127;
-        }) {
-    said_.close_write();
-    base_ = "http://127.0.0.1:" + next_line();
-  }
-  [[nodiscard]] const std::string& base() const { return base_; }
-  [[nodiscard]] std::string next_line() const {
-    std::string line;
-    for (char c = said_.receive(); c != '\n'; c = said_.receive()) line += c;
-    return line;
-  }
-  /// Requests since the last call.
-  [[nodiscard]] int requests() const {
-    int count = 0;
-    while (said_.ready(0)) count += next_line().starts_with("GET ") ? 1 : 0;
-    return count;
-  }
-
- private:
-  signal_pipe said_;
-  signal_pipe gate_;
-  child_process process_;
-  std::string base_;
-};
-
 script_result run_cached(const scratch_directory& place, const std::string& text, const std::string& url = {}) {
   return run_script(a_shell(), place, "export LOCKKIT_CACHE=cache; url=" + url + "\n" + text);
 }
@@ -65,14 +27,14 @@ script_result run_cached(const scratch_directory& place, const std::string& text
 
 TEST_CASE("cache get fetches a URL once and prints a path; mirror makes a file of it") {
   const scratch_directory place;
-  const web_server server;
+  const misbehaving_server server;
   const script_result result = run_cached(place, R"sh(
 a=$(lockkit cache get $url/ok) && b=$(lockkit cache get $url/ok) && test "$a" = "$b" && wc -c < "$a"
 lockkit cache mirror $url/ok here/mirror && cmp "$a" here/mirror && stat -c %h here/mirror
 lockkit cache mirror $url/ok here/mirror; echo $?
 lockkit cache mirror $url/ok here/linked --link && stat -c %h here/linked
 lockkit cache get $url/moved --policy always > moved && cmp "$a" "$(cat moved)"; echo $?)sh",
-                                          server.base());
+                                          server.url(""));
   INFO(result.err);
   CHECK(result.out == "8000\n1\n0\n2\n0\n");
   CHECK(contains(result.err, "'here/mirror': was there already"));
@@ -97,7 +59,7 @@ lockkit cache mirror $url cache/inside; echo $?)sh");
 
 TEST_CASE("what can't be fetched says so by its exit code, and is not cached") {
   const scratch_directory place;
-  const web_server server;
+  const misbehaving_server server;
   const script_result result = run_cached(place, R"sh(
 try() { lockkit cache get --attempts 1 "$@" > /dev/null; echo $?; }
 try $url/no-such-page
@@ -111,7 +73,7 @@ try $url/to-file
 try $url/ok --policy never
 try ftp://example.org/x; try no-url; try ''
 lockkit cache list)sh",
-                                          server.base());
+                                          server.url(""));
   CHECK(result.out == "65\n69\n69\n69\n65\n65\n65\n69\n65\n64\n64\n64\n");
   CHECK(contains(result.err, "the server answered HTTP 404; check the URL"));
   CHECK(contains(result.err, "the server answered HTTP 503; try again later"));
@@ -121,22 +83,22 @@ lockkit cache list)sh",
 
 TEST_CASE("a transfer that fails for a passing reason is tried again, and says so") {
   const scratch_directory place;
-  const web_server server;
-  const script_result result = run_cached(place, "lockkit cache get $url/flaky > path; echo $?", server.base());
+  const misbehaving_server server;
+  const script_result result = run_cached(place, "lockkit cache get $url/flaky > path; echo $?", server.url(""));
   CHECK(result.out == "0\n");
   CHECK(contains(result.err, "the server answered HTTP 503; trying again"));
 }
 
 TEST_CASE("a signal ends a transfer that stalls, and leaves nothing in the cache") {
   const scratch_directory place;
-  const web_server server;
+  const misbehaving_server server;
   const script_result result = run_cached(place, R"sh(
 lockkit cache get $url/stall & pid=$!
 lockkit cache get $url/stall --timeout 0.2; echo $?
 kill $pid; wait $pid; echo $?
 lockkit cache get $url/stall --timeout 0.2; echo $?
 lockkit cache stats | head -n 1)sh",
-                                          server.base());
+                                          server.url(""));
   INFO(result.err);
   // Of the first two one transfers and the other one waits, whichever.
   CHECK(contains(result.err, "/stall' was not fetched within 0.2 s; wait longer"));

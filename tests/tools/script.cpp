@@ -1,22 +1,13 @@
 #include "tools/script.hpp"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <cstdlib>
-#include <stdexcept>
 
+#include "examples/running_program.hpp"
 #include "support/process.hpp"
 
 namespace testing {
-namespace {
-
-void redirect(int stream, const std::filesystem::path& file) {
-  const int opened = ::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (opened < 0 || ::dup2(opened, stream) < 0) throw std::runtime_error("cannot redirect to " + file.string());
-}
-
-}  // namespace
 
 script_result run_script(const std::string& shell, const scratch_directory& place, const std::string& text) {
   const scratch_directory output;

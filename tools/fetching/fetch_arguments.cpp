@@ -19,22 +19,27 @@ transfer_options fetch_arguments::transfers() const {
 }
 
 void declare(CLI::App& command, fetch_arguments& given) {
-  command.add_option("--policy", given.policy, "When to fetch: if-missing, always, never, older-than=DURATION")
-      ->check(is_policy())
-      ->capture_default_str();
-  command.add_option("--sha256", given.sha256, "The digest that the content must have")->transform(as_sha256());
-  command.add_option("--attempts", given.attempts, "Attempts at a transfer that fails for a passing reason")
-      ->check(CLI::Range(1, 100))
-      ->capture_default_str();
-  command.add_option("--connect-timeout", given.connect_timeout, "Seconds")
-      ->check(CLI::Range(1, 86400))
-      ->capture_default_str();
+  constexpr int day = 86400;
   command
-      .add_option("--stall-timeout", given.stall_timeout, "Seconds without a byte until a transfer counts as broken")
-      ->check(CLI::Range(1, 86400))
-      ->capture_default_str();
+      .add_option("--policy", given.policy,
+                  "When to fetch: if-missing, always, never, older-than=DURATION [if-missing]")
+      ->check(is_policy())
+      ->type_name("POLICY");
+  command.add_option("--sha256", given.sha256, "The digest that the content must have")
+      ->transform(as_sha256())
+      ->type_name("HEX");
+  command.add_option("--attempts", given.attempts, "Attempts at a transfer that fails for a passing reason [5]")
+      ->check(CLI::Range(1, 100).description(""))
+      ->type_name("N");
+  command.add_option("--connect-timeout", given.connect_timeout, "Until a server answers at all [20]")
+      ->check(CLI::Range(1, day).description(""))
+      ->type_name("SECONDS");
+  command.add_option("--stall-timeout", given.stall_timeout, "Without a byte until a transfer counts as broken [30]")
+      ->check(CLI::Range(1, day).description(""))
+      ->type_name("SECONDS");
   command.add_option("--ca-file", given.ca_file, "Certificates to trust instead of the system's")
-      ->check(CLI::ExistingFile);
+      ->check(CLI::ExistingFile.description(""))
+      ->type_name("FILE");
 }
 
 lockkit::mirror_options mirror_arguments::options() const {

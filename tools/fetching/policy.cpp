@@ -9,7 +9,7 @@ namespace fetching {
 namespace {
 
 template <class Parse>
-CLI::Validator readable_by(Parse parse, const std::string& description) {
+CLI::Validator readable_by(Parse parse) {
   const auto check = [parse](std::string& text) {
     try {
       static_cast<void>(parse(text));
@@ -18,7 +18,7 @@ CLI::Validator readable_by(Parse parse, const std::string& description) {
       return std::string(wrong.what());
     }
   };
-  return {check, description};
+  return {check, ""};
 }
 
 }  // namespace
@@ -58,11 +58,11 @@ std::optional<std::string> parse_sha256(std::string text) {
 }
 
 CLI::Validator is_duration() {
-  return readable_by(&parse_duration, "DURATION");
+  return readable_by(&parse_duration);
 }
 
 CLI::Validator is_policy() {
-  return readable_by(&parse_policy, "POLICY");
+  return readable_by(&parse_policy);
 }
 
 CLI::Validator as_sha256() {
@@ -72,7 +72,7 @@ CLI::Validator as_sha256() {
     text = *digest;
     return {};
   };
-  return {check, "HEX"};
+  return {check, ""};
 }
 
 }  // namespace fetching

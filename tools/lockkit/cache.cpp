@@ -31,7 +31,7 @@ lockkit::mirror_cache open_existing_cache(const cache_context& context) {
 void add_cache(CLI::App& sub, invocation& call) {
   const auto context = std::make_shared<cache_context>(cache_context{{}, call});
   sub.require_subcommand(1);
-  sub.footer(more);
+  sub.footer("");  // each of those below would have it, too
   add_path(sub, "--cache", context->directory, "The cache's directory (or LOCKKIT_CACHE)")
       ->type_name("DIR")
       ->envname("LOCKKIT_CACHE")
@@ -42,6 +42,7 @@ void add_cache(CLI::App& sub, invocation& call) {
   add_cache_stats(sub, context);
   add_cache_verify(sub, context);
   add_cache_remove(sub, context);
+  sub.footer(more);
   for (CLI::App* each : sub.get_subcommands({})) each->fallthrough();  // --cache may stand behind the name, too
 }
 

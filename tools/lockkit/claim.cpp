@@ -18,7 +18,7 @@ constexpr const char* more =
 void add_claim(CLI::App& sub, invocation& call) {
   const auto context = std::make_shared<claim_context>(claim_context{{}, call});
   sub.require_subcommand(1);
-  sub.footer(more);
+  sub.footer("");  // each of those below would have it, too
   add_path(sub, "--db", context->database.path, "The database (or LOCKKIT_DB)")
       ->type_name("FILE")
       ->envname("LOCKKIT_DB")
@@ -31,6 +31,7 @@ void add_claim(CLI::App& sub, invocation& call) {
   add_claim_release(sub, context);
   add_claim_drain(sub, context);
   add_claim_events(sub, context);
+  sub.footer(more);
   for (CLI::App* each : sub.get_subcommands({})) each->fallthrough();  // --db may stand behind the name, too
 }
 

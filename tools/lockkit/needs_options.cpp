@@ -9,7 +9,7 @@ namespace lockkit_command {
 void add_needs(CLI::App& app, lockkit::claim_request& request) {
   constexpr std::uint32_t most = 1'000'000;
   app.add_option("-n,--count", request.count, "So many different resources, one unit of each; all or nothing")
-      ->check(CLI::Range(std::uint32_t{1}, most))
+      ->check(CLI::Range(std::uint32_t{1}, most).description(""))
       ->type_name("N");
   add_bytes(app, "--min-memory", request.memory, "Each has at least so much: 80GB, 64GiB, or a number of bytes");
   app.add_option("--group", request.group, "Only from this group")->type_name("NAME");
