@@ -19,9 +19,13 @@ struct table {
   std::string_view name;
   void (*print)(const row_options&);
 };
-constexpr std::array tables = {table{"locks", benchmark::lock_rows}, table{"handoff", benchmark::handoff_rows},
+constexpr std::array tables = {table{"locks", benchmark::lock_rows},      table{"handoff", benchmark::handoff_rows},
                                table{"publish", benchmark::publish_rows}, table{"cache", benchmark::cache_rows},
-                               table{"claims", benchmark::claim_rows}};
+                               table{"claims", benchmark::claim_rows},
+#if defined(LOCKKIT_COMMAND)
+                               table{"startup", benchmark::startup_rows}
+#endif
+};
 
 struct arguments {
   std::filesystem::path directory;
@@ -72,10 +76,10 @@ void print_tables(const arguments& wanted) {
 int main(int argc, char** argv) try {
   arguments wanted;
   if (!parse(argc, argv, wanted)) {
-    fmt::print(
-        stderr,
-        "usage: lockkit_benchmark --directory DIR [--seconds S_PER_TABLE] [--only locks|handoff|publish|cache|claims] "
-        "[--largest MIB]\n");
+    fmt::print(stderr,
+               "usage: lockkit_benchmark --directory DIR [--seconds S_PER_TABLE] [--only "
+               "locks|handoff|publish|cache|claims|startup] "
+               "[--largest MIB]\n");
     return 2;
   }
   print_tables(wanted);

@@ -19,5 +19,8 @@ void handoff_rows(const row_options& options);
 void publish_rows(const row_options& options);
 void cache_rows(const row_options& options);
 void claim_rows(const row_options& options);
+#if defined(LOCKKIT_COMMAND)
+void startup_rows(const row_options& options);
+#endif
 
 }  // namespace benchmark
