@@ -31,7 +31,8 @@ namespace lockkit::inline v0 {
 
 struct break_options {
   bool force = false;
-  /// How old, by the wall clock, an empty file must be that is taken for a crashed script's; unset: never taken for one.
+  /// How long, by the wall clock, an empty file must have been left alone to be taken for a crashed script's; unset: it
+  /// never is.
   std::optional<std::chrono::nanoseconds> empty_age{};
 };
 

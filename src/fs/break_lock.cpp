@@ -5,8 +5,8 @@
 //  2. Another program's: open it, take the kernel's lock on that very inode (two breakers, or a holder that has it locked,
 //     exclude each other), read it again, judge, compare the name with the inode, unlink. The open descriptor keeps the
 //     inode's number from being reused meanwhile.
-//  3. A PID is judged in this PID namespace, and only if the record names this host or none, on a filesystem that no other
-//     host can share. Anything that can't be judged is alive.
+//  3. A PID is judged as in dead_script.hpp, here and in the PID namespaces below, and only if the record names this host
+//     or none, on a filesystem that no other host can share. Anything that can't be judged is alive.
 //  4. By force: the name is unlinked if it still is the inode that was looked at; of lockkit's locks then the guard, too,
 //     or nobody else could enter.
 #include <fcntl.h>
@@ -15,6 +15,7 @@
 #include <lockkit/lock_file.hpp>
 
 #include "core/throw_error.hpp"
+#include "dead_script.hpp"
 #include "lock_names.hpp"
 #include "owner_stamp.hpp"
 #include "platform/file.hpp"
@@ -22,7 +23,6 @@
 #include "platform/inode.hpp"
 #include "platform/lock.hpp"
 #include "platform/names.hpp"
-#include "platform/process.hpp"
 
 namespace lockkit::inline v0 {
 namespace {
@@ -34,31 +34,27 @@ bool is_still(const std::filesystem::path& path, const platform::inode_facts& lo
 }
 
 /// Rule 3.
-bool is_gone(std::int32_t pid) noexcept {
-  std::error_code ec;
-  const platform::unique_fd process = platform::open_process(pid, ec);
-  return ec == std::errc::no_such_process;
-}
-
-bool is_dead(int fd, const lock_inspection& found, const break_options& options, std::error_code& ec) {
+bool is_dead(int fd, const break_options& options, std::error_code& ec) {
   if (platform::filesystem_of(fd, ec) != platform::filesystem_kind::local) return false;
   const detail::record_view record = detail::read_record(fd, ec);
+  const struct stat file = platform::status(fd, ec);
   if (ec) return false;
-  if (record.size == 0) return options.empty_age && found.age >= *options.empty_age;
+  lock_options empty;
+  empty.reclaim_empty_after = options.empty_age;
+  if (record.size == 0) return detail::is_left_by_dead_script({}, file, empty);
   const auto holder = detail::parse_foreign(record.text());
   if (!holder || (!holder->host.empty() && holder->host != current_process().host)) return false;
-  return is_gone(holder->pid);
+  return detail::is_nobodys(holder->pid);
 }
 
 /// Rule 2.
-break_result break_foreign(const std::filesystem::path& path, const lock_inspection& found,
-                           const break_options& options, std::error_code& ec) {
+break_result break_foreign(const std::filesystem::path& path, const break_options& options, std::error_code& ec) {
   if (!platform::facts_at(AT_FDCWD, path.c_str(), ec).is_regular()) return break_result::refused;
   const platform::unique_fd file = platform::open_at(AT_FDCWD, path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, ec);
   const platform::inode_facts opened = ec ? platform::inode_facts() : platform::facts(file.get(), ec);
   if (ec || !opened.is_regular()) return break_result::refused;
   const bool locked = platform::try_flock(file.get(), platform::lock_mode::exclusive, ec);
-  if (ec || (!options.force && (!locked || !is_dead(file.get(), found, options, ec)))) return break_result::refused;
+  if (ec || (!options.force && (!locked || !is_dead(file.get(), options, ec)))) return break_result::refused;
   if (!is_still(path, opened, ec)) return ec ? break_result::refused : break_result::nothing_there;
   platform::unlink_name(AT_FDCWD, path.c_str(), ec);
   return ec ? break_result::refused : break_result::broken;
@@ -103,7 +99,7 @@ break_result break_what_stands(const detail::lock_names& names, const lock_inspe
     case lock_state::held:
       return options.force ? break_held(names, ec) : break_result::refused;
     case lock_state::foreign:
-      return break_foreign(names.path, found, options, ec);
+      return break_foreign(names.path, options, ec);
   }
   return break_result::refused;
 }

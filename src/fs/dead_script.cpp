@@ -47,13 +47,6 @@ bool lives_below(std::int32_t pid) {
   return stop || !saw_myself;
 }
 
-bool is_dead(std::int32_t pid) {
-  std::error_code ec;
-  const platform::unique_fd process = platform::open_process(pid, ec);
-  const bool gone = ec == std::errc::no_such_process || (!ec && platform::has_ended(process.get()));
-  return gone && !lives_below(pid);
-}
-
 /// Rule 3.
 bool is_older_than(const struct stat& file, std::chrono::nanoseconds age) {
   const auto in_nanoseconds = [](const timespec& time) {
@@ -66,11 +59,18 @@ bool is_older_than(const struct stat& file, std::chrono::nanoseconds age) {
 
 }  // namespace
 
+bool is_nobodys(std::int32_t pid) {
+  std::error_code ec;
+  const platform::unique_fd process = platform::open_process(pid, ec);
+  const bool gone = ec == std::errc::no_such_process || (!ec && platform::has_ended(process.get()));
+  return gone && !lives_below(pid);
+}
+
 bool is_left_by_dead_script(std::string_view content, const struct stat& file, const lock_options& options) {
   if (file.st_size == 0) return options.reclaim_empty_after && is_older_than(file, *options.reclaim_empty_after);
   const auto script = parse_foreign(content);
   const bool only_a_number = script && content.find('\n') >= content.size() - 1;  // one line at most
-  return only_a_number && static_cast<std::size_t>(file.st_size) == content.size() && is_dead(script->pid);
+  return only_a_number && static_cast<std::size_t>(file.st_size) == content.size() && is_nobodys(script->pid);
 }
 
 }  // namespace lockkit::detail

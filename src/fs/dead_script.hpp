@@ -10,6 +10,7 @@
 ///     caller gives (the later of mtime and ctime: mtime alone can be set back, by cp -p too).
 ///  4. Anything else says more than is understood here, and stays.
 
+#include <cstdint>
 #include <string_view>
 
 #include <lockkit/lock_options.hpp>
@@ -19,6 +20,9 @@
 struct stat;
 
 namespace lockkit::detail {
+
+/// Rule 1 of a number.
+[[nodiscard]] bool is_nobodys(std::int32_t pid);
 
 /// `content`: the file's beginning, up to a record's size. False when in doubt.
 [[nodiscard]] bool is_left_by_dead_script(std::string_view content, const struct stat& file,
