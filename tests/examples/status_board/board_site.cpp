@@ -85,6 +85,18 @@ tool_result board_site::update(const std::string& job, const std::string& state,
   return run(arguments);
 }
 
+std::vector<std::string> board_site::meddle_before(const std::string& subcommand, const std::string& script) const {
+  const fs::path program = here_ / "meddler" / "git";
+  fs::create_directories(program.parent_path());
+  fs::remove(here_ / "meddled");
+  write_file(program, "#!/bin/sh\nfor word do\n  if [ \"$word\" = " + subcommand + " ] && [ ! -e " +
+                          (here_ / "meddled").string() + " ]; then\n    touch " + (here_ / "meddled").string() +
+                          "\n    (PATH=/usr/bin:/bin; cd " + here_.path().string() + "\n" + script +
+                          "\n) >/dev/null </dev/null\n    break\n  fi\ndone\nexec /usr/bin/git \"$@\"\n");
+  fs::permissions(program, fs::perms(0755));
+  return {"PATH=" + program.parent_path().string() + ":/usr/bin:/bin"};
+}
+
 json board_site::published(const std::string& job) const try {
   return json::parse(git(remote(), {"show", "main:data/status/" + job + ".json"}));
 } catch (const std::runtime_error&) {

@@ -36,6 +36,8 @@ class board_site {
                                 const std::vector<std::string>& environment = {}) const;
   [[nodiscard]] tool_result update(const std::string& job, const std::string& state,
                                    const std::vector<std::string>& more = {}) const;
+  /// For run(): before the board's first `git <subcommand>`, somebody runs that shell script in the site's directory.
+  [[nodiscard]] std::vector<std::string> meddle_before(const std::string& subcommand, const std::string& script) const;
   [[nodiscard]] tool_result sync() const { return run({"sync", checkout().string()}); }
 
   /// What the remote has of a job; null if nothing.

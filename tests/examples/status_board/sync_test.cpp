@@ -55,6 +55,22 @@ TEST_CASE("every refused push is tried again upon what others pushed, and the ch
   CHECK(site.judge().empty());
 }
 
+TEST_CASE("a commit that arrives between fetch and push is kept, also where the remote would take what is forced") {
+  board_site site("push: {first_pause: 5ms}\n");
+  site.git(site.remote(), {"config", "receive.denyNonFastForwards", "false"});
+  const fs::path other = site.clone("other");
+  site.commit(other, "code", "theirs\n", false);
+  REQUIRE(site.update("a", "running").status == 0);
+  const tool_result result =
+      site.run({"sync", site.checkout().string()}, site.meddle_before("push", "git -C other push -q origin main"));
+  INFO(result.err);
+  CHECK(result.status == 0);
+  CHECK(result.err.find("push refused: [rejected] (fetch first); try 2 of ") != std::string::npos);
+  CHECK(site.git(site.remote(), {"log", "--format=%s", "main"}) ==
+        "status: a running\na person's code\na person's README");
+  CHECK(site.judge().empty());
+}
+
 TEST_CASE("several syncs at once, of one checkout and of two, send everything once") {
   board_site site("push: {first_pause: 5ms, attempts: 50}\n");
   const fs::path other = site.clone("other");
@@ -141,6 +157,7 @@ TEST_CASE("a person's unpublished commit is neither sent nor moved, and statuses
   }
   REQUIRE(site.sync().status == 0);
   CHECK(site.history("a") == std::vector<std::string>{"one", "two"});
+  CHECK(site.git(site.remote(), {"rev-list", "--count", "main"}) == "5");
   CHECK(site.git(site.remote(), {"ls-tree", "--name-only", "main"}) == "README\ncode\ndata");
   site.git(site.checkout(), {"merge-base", "--is-ancestor", draft, "HEAD"});
   CHECK(site.changes().empty());

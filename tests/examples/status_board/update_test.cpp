@@ -51,6 +51,17 @@ TEST_CASE("an update needs no git index; that follows with the next update") {
   CHECK(site.changes().empty());
 }
 
+TEST_CASE("a person's commit in the same moment is built upon, never undone") {
+  board_site site;
+  const auto meddling =
+      site.meddle_before("update-ref", "cd checkout; echo theirs >code; git add code; git commit -m theirs");
+  const tool_result result = site.run({"update", site.checkout().string(), "a", "running"}, meddling);
+  INFO(result.err);
+  CHECK(result.status == 0);
+  CHECK(site.git(site.checkout(), {"log", "--format=%s"}) == "status: a running\ntheirs\na person's README");
+  CHECK(site.changes().empty());
+}
+
 TEST_CASE("a lock held for longer than the limit: the file is updated, the job goes on, the next sync commits it") {
   for (const char* shell : {"bash", "dash"}) {
     INFO(shell);
