@@ -48,7 +48,7 @@
 namespace status_board {
 
 struct board {
-  board(const std::filesystem::path& checkout, const std::filesystem::path& configuration_file, std::string purpose);
+  board(const std::filesystem::path& checkout, const std::filesystem::path& configuration_file, std::string what);
 
   repository place;
   configuration settings;

@@ -44,7 +44,8 @@ void write_status(const board& here, const status_files& files, status_record re
   lockkit::file_mutex turn = here.files_mutex();
   std::error_code ec;
   static_cast<void>(turn.try_lock_until(lockkit::deadline::after(std::chrono::seconds(2)), ec));
-  record = succeed(std::move(record), read_previous(files, record.job));
+  const auto previous = read_previous(files, record.job);
+  record = succeed(std::move(record), previous);
   const std::string text = to_text(record);
   files.publish(record.job, text);
   log_update(here, record, text);

@@ -124,6 +124,15 @@ std::set<std::string> published_in(const board& here, const std::string& onto, c
   return result;
 }
 
+/// The original's, with its name.
+std::string message_of(const commit_facts& commit) {
+  std::string message = commit.message;
+  const std::size_t old = message.find("\n" + std::string(origin_key));
+  if (old != std::string::npos) message.resize(old);
+  while (message.ends_with('\n')) message.pop_back();
+  return fmt::format("{}\n\n{}{}\n", message, origin_key, commit.id);
+}
+
 class rebuilding {
  public:
   rebuilding(const board& here, const std::string& onto) : here_(here), blobs_(status_entries(here, onto)) {
@@ -138,7 +147,6 @@ class rebuilding {
   [[nodiscard]] bool is_there(const commit_facts& commit) const;
   [[nodiscard]] bool brings_later(const std::string& theirs, const std::string& ours) const;
   bool take(const commit_facts& commit, const file_change& change);
-  [[nodiscard]] std::string message_of(const commit_facts& commit) const;
 
   const board& here_;
   tree_entries blobs_;
@@ -180,14 +188,6 @@ bool rebuilding::take(const commit_facts& commit, const file_change& change) {
     if (change.after.empty()) blobs_.erase(change.path);
   }
   return taken;
-}
-
-std::string rebuilding::message_of(const commit_facts& commit) const {
-  std::string message = commit.message;
-  const std::size_t old = message.find("\n" + std::string(origin_key));
-  if (old != std::string::npos) message.resize(old);
-  while (message.ends_with('\n')) message.pop_back();
-  return fmt::format("{}\n\n{}{}\n", message, origin_key, commit.id);
 }
 
 void rebuilding::put(const commit_facts& commit) {

@@ -130,6 +130,17 @@ void status_files::publish(std::string_view job, std::string_view text) const {
   }
 }
 
+namespace {
+
+/// Nothing of a directory, a link, something huge.
+std::optional<std::string> read_if_status(const status_files& files, const std::string& job) try {
+  return files.read(job);
+} catch (const failure&) {
+  return std::nullopt;
+}
+
+}  // namespace
+
 std::map<std::string, std::string> status_files::read_all() const {
   std::map<std::string, std::string> result;
   if (!directory_) return result;
@@ -139,18 +150,14 @@ std::map<std::string, std::string> status_files::read_all() const {
   while (const dirent* entry = ::readdir(listing.get())) {
     const auto job = job_of_path(std::string(status_folder) + static_cast<const char*>(entry->d_name));
     if (!job) continue;
-    try {
-      if (auto text = read(*job)) result[*job] = std::move(*text);
-    } catch (const failure&) {  // a directory, a link, something huge: no status
-    }
+    if (auto text = read_if_status(*this, *job)) result[*job] = std::move(*text);
   }
   return result;
 }
 
-void status_files::sweep() const noexcept try {
+void status_files::sweep() const {
   std::error_code ec;
   if (directory_) lockkit::sweep_staged(path(), std::chrono::seconds(60), ec);
-} catch (const std::bad_alloc&) {  // they stay for the next time
 }
 
 }  // namespace status_board

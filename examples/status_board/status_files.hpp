@@ -41,7 +41,7 @@ class status_files {
   /// Every job that has a file here which can be read, with its content.
   [[nodiscard]] std::map<std::string, std::string> read_all() const;
   /// Removes what killed publishers left.
-  void sweep() const noexcept;
+  void sweep() const;
 
  private:
   [[nodiscard]] std::filesystem::path path() const;

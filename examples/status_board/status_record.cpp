@@ -30,7 +30,7 @@ std::string text_at(const json& object, const char* key) {
 }
 
 std::string time_at(const json& object, const char* key) {
-  std::string text = text_at(object, key);
+  const std::string text = text_at(object, key);
   return parse_time(text) ? text : std::string();
 }
 

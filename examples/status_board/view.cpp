@@ -62,9 +62,9 @@ std::vector<row> rows_of(const std::map<std::string, std::string>& files) {
     unreadable.state = "unreadable";
     rows.push_back({job, parse_record(text).value_or(unreadable)});
   }
-  std::ranges::stable_sort(rows, [](const row& a, const row& b) {
-    return std::tuple(urgency(a.record.state), b.record.updated) <
-           std::tuple(urgency(b.record.state), a.record.updated);
+  std::ranges::sort(rows, [](const row& a, const row& b) {
+    return std::tuple(urgency(a.record.state), b.record.updated, a.job) <
+           std::tuple(urgency(b.record.state), a.record.updated, b.job);
   });
   return rows;
 }
