@@ -130,15 +130,16 @@ std::vector<task_status> manager::handed_over(depth how) const {
   return result;
 }
 
-/// False: Slurm can't be asked.
+/// False: Slurm can't be asked. What a job said itself before Slurm ended it counts, and not how it ended then.
 bool manager::look(depth how) {
   const auto found = desk_.look(handed_over(how));
   if (!found) return false;
+  drain();
   for (const finding& each : *found) tell(each);
   return true;
 }
 
-/// Again while there is something of which it is too early to say that it is nowhere.
+/// Again while there is something of which it is too early to say that it is nowhere. The others go on meanwhile.
 void manager::look_at_everything() {
   lockkit::backoff pauses({.first = what_.slurm.settle / 8, .longest = what_.slurm.settle});
   deadline patience = deadline::after(what_.slurm.timeout);
@@ -146,7 +147,10 @@ void manager::look_at_everything() {
     const bool answered = look(depth::everything);
     if (answered && desk_.missing() == 0) return;
     if (!answered && patience.expired()) throw failure(exit_status::unavailable, "Slurm does not answer");
-    if (answered) patience = deadline::after(what_.slurm.timeout);
+    if (answered) {
+      patience = deadline::after(what_.slurm.timeout);
+      submit_ready();
+    }
     pauses.sleep(deadline::never());
   }
 }

@@ -27,6 +27,8 @@ bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
+constexpr const char* plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._+-=,@%~";
+
 std::string refusal_of(const std::string& text) {
   const slurm_stand_in slurm;
   const workflow_site site(slurm.yaml_prefix(), text);
@@ -77,6 +79,7 @@ TEST_CASE("materials of any name have a directory of their own, and reach their 
     const std::string directory = job_callbacks::directory_of_material(each);
     CAPTURE(directory);
     CHECK(directory.size() <= 255);
+    CHECK(directory.find_first_not_of(plain) == std::string::npos);
     CHECK(fs::is_directory(site.path("results/step_001_ONE") / directory));
     CHECK(read_file(site.path("witness") / directory) == each + '\0');
   }
