@@ -102,6 +102,7 @@ void execute(const context& shared, const arguments& given) {
     next = page.back().id;
   }
   std::vector<row> rows;
+  rows.reserve(page.size());
   for (task_status& each : page) rows.push_back(row_of(open, std::move(each)));
   given.json ? print_json(rows, count_all(open), next) : print_table(rows, count_all(open), next);
 }
