@@ -91,11 +91,20 @@ void manager::work(depth how) {
   drain();
   store_.bury_dead();  // whose manager was killed is unknown from here on
   if (how == depth::everything) {
+    remove_scripts();
     look_at_everything();
   } else {
     look(how);
   }
   submit_ready();
+}
+
+/// Of managers that were killed: nobody else submits.
+void manager::remove_scripts() const {
+  std::error_code ec;
+  for (const auto& each : std::filesystem::directory_iterator(what_.state / "scripts", ec)) {
+    std::filesystem::remove(each.path(), ec);
+  }
 }
 
 /// Rule 3.

@@ -36,6 +36,7 @@ class manager {
   enum class depth { doubtful, everything };
 
   void work(depth how);
+  void remove_scripts() const;
   void drain();
   bool look(depth how);
   void look_at_everything();

@@ -20,7 +20,7 @@ struct job {
   std::map<std::string, std::string> environment;  ///< of the command
   std::filesystem::path directory;                 ///< where the command runs
   std::vector<std::string> end{};                  ///< a program of ours that is told; gets --status; empty: none
-  std::filesystem::path script;                    ///< to be written
+  std::filesystem::path script;                    ///< made for sbatch, and removed again
   std::filesystem::path output;
   std::filesystem::path errors;
   std::vector<std::string> options{};  ///< of sbatch, expanded

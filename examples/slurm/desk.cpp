@@ -101,6 +101,8 @@ std::optional<std::string> desk::submit(const job& what) {
     throw not_submitted(why.what());
   }
   const tooling::client_answer answer = slurm_.submit(submission_arguments(what));
+  std::error_code left_behind;
+  std::filesystem::remove(what.script, left_behind);  // Slurm has a copy, or nobody needs one
   if (!answer.started) throw not_submitted(answer.complaint());
   const auto id = parse_submission(answer.output);
   if (id && !answer.succeeded()) {

@@ -57,6 +57,7 @@ TEST_CASE("each step is submitted when those before it are done, once, and as of
   CHECK(here.site.live(here.slurm.accepted()[0], "9").status == 75);  // a second job of the same attempt
   CHECK(here.site.live(here.slurm.accepted()[2], "3").status == 0);
   CHECK(here.site.step("SP/Si").at("state") == "done");
+  CHECK(std::filesystem::is_empty(here.site.state() / "scripts"));
   CHECK(here.slurm.accepted().size() == 3);
 }
 

@@ -15,7 +15,8 @@ constexpr const char* sbatch_that_runs =
     R"(for word; do case $word in --job-name=*) name=${word#*=};; esac; script=$word; done
 echo "$name" >>"$here/accepted"
 n=$(wc -l <"$here/accepted")
-(cd / && SLURM_JOB_ID=$n exec sh "$script") >>"$here/log" 2>&1 &
+cp "$script" "$here/script.$n"
+(cd / && SLURM_JOB_ID=$n exec sh "$here/script.$n") >>"$here/log" 2>&1 &
 echo "$n")";
 
 constexpr const char* witness_step =
