@@ -25,7 +25,7 @@ std::string quote(const std::string& word) {
 
 std::string line_of(const std::vector<std::string>& words) {
   std::string result;
-  for (const std::string& each : words) result += (result.empty() ? "" : " ") + quote(each);
+  for (const std::string& each : words) result.append(result.empty() ? "" : " ").append(quote(each));
   return result;
 }
 
@@ -40,7 +40,7 @@ std::vector<std::string> command_words(const job& what) {
 std::string pattern(const std::filesystem::path& file) {
   std::string result;
   const bool is_plain = file.native().find('\\') != std::string::npos;
-  for (const char c : file.native()) result += c == '%' && !is_plain ? "%%" : std::string(1, c);
+  for (const char c : file.native()) result.append(c == '%' && !is_plain ? 2 : 1, c);
   return result;
 }
 
