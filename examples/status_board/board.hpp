@@ -65,6 +65,8 @@ struct board {
   [[nodiscard]] std::filesystem::path lock_path() const;
   /// Rule 2: nothing if it was not had in time, or not at all; says who had it.
   [[nodiscard]] std::optional<lockkit::lock_file> lock() const;
+  /// Releases it, and says so if a script had removed it meanwhile.
+  void unlock(lockkit::lock_file& held) const;
   /// Held for moments: by those who write a status without the lock, and while the checkout's files are exchanged.
   [[nodiscard]] lockkit::file_mutex files_mutex() const;
 };

@@ -24,12 +24,13 @@ struct sync_arguments {
 
 /// False: some may be left for the next time.
 bool commit_what_is_left(const board& here) {
-  const auto lock = here.lock();
+  auto lock = here.lock();
   if (!lock) return false;
   static_cast<void>(finish_move(here));
   const status_files files(here.place.checkout, status_files::missing::leave);
   files.sweep();
   const commits_made made = commit_later(here, {}, files.read_all());
+  here.unlock(*lock);
   for (const auto& [job, commit] : made.of_jobs) here.say("committed {} as {}", job, commit.substr(0, 10));
   if (!made.trouble.empty()) here.say("not committed: {}", made.trouble);
   return made.trouble.empty();

@@ -55,11 +55,12 @@ void write_status(const board& here, const status_files& files, status_record re
 void commit_status(const board& here, const status_files& files, const std::string& job) {
   constexpr std::string_view later = "the file is updated here; the next update or sync of it commits it";
   try {
-    const auto lock = here.lock();
+    auto lock = here.lock();
     if (!lock) return here.say("{}", later);
     static_cast<void>(finish_move(here));
     const auto text = files.read(job);
     const commits_made made = commit_later(here, job, {{job, text.value_or("")}});
+    here.unlock(*lock);
     if (!made.trouble.empty()) return here.say("not committed: {}; {}", made.trouble, later);
     const auto commit = made.of_jobs.find(job);
     here.say("{}", commit == made.of_jobs.end() ? "committed already, by somebody else"

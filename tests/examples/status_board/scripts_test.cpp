@@ -66,6 +66,15 @@ TEST_CASE("a dead script's lock stays where the configuration says so") {
   CHECK(fs::exists(site.lock()));
 }
 
+TEST_CASE("a script that removes the lock of a living update is told of, and the update is committed") {
+  board_site site;
+  const tool_result result = site.run({"update", site.checkout().string(), "a", "running"},
+                                      site.meddle_before("update-ref", "rm checkout/.git/status_board.lock"));
+  CHECK(result.status == 0);
+  CHECK(result.err.find("somebody removed the lock") != std::string::npos);
+  CHECK(result.err.find("committed as ") != std::string::npos);
+}
+
 TEST_CASE("beside scripts that remove locks by their own judgement, updates lose nothing") {
   board_site site("push: {first_pause: 5ms}\n");
   REQUIRE(site.update("a", "queued", {"--message", "0"}).status == 0);
