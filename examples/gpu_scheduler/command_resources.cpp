@@ -40,14 +40,14 @@ void print_json(const std::vector<resource_status>& all) {
   fmt::print("{}\n", rows.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
-struct arguments {
+struct resources_arguments {
   bool json = false;
   bool all = false;
   std::string drain;
   std::string restore;
 };
 
-void run(const arguments& given, const context& shared) {
+void run(const resources_arguments& given, const context& shared) {
   session open(shared);
   const std::string& pool = open.settings.pool;
   if (!given.drain.empty()) open.store.set_state(pool, given.drain, resource_state::drained);
@@ -60,7 +60,7 @@ void run(const arguments& given, const context& shared) {
 
 void add_resources(CLI::App& app, context& shared) {
   CLI::App* command = app.add_subcommand("resources", "Show the GPUs; take one out of use, or into it again");
-  const auto given = std::make_shared<arguments>();
+  const auto given = std::make_shared<resources_arguments>();
   command->add_flag("--json", given->json);
   command->add_flag("--all", given->all, "Retired ones, too");
   command->add_option("--drain", given->drain, "No new case on this one; the one that runs there stays");

@@ -16,7 +16,7 @@ namespace {
 
 using lockkit::task_state;
 
-struct arguments {
+struct status_arguments {
   bool watch = false;
   bool json = false;
 };
@@ -71,14 +71,14 @@ std::string table(const std::vector<case_row>& rows, wall_time now) {
   return text + summary(rows) + "\n";
 }
 
-void show(const session& open, const arguments& given) {
+void show(const session& open, const status_arguments& given) {
   const auto now = std::chrono::system_clock::now();
   const std::vector<case_row> rows = all_cases(open.queue);
   given.json ? print_json(rows, now) : fmt::print("{}", table(rows, now));
 }
 
 /// Again at each change, by event; on a terminal in place. Until Ctrl-C.
-void watch(session& open, const arguments& given) {
+void watch(session& open, const status_arguments& given) {
   const bool in_place = ::isatty(STDOUT_FILENO) == 1 && !given.json;
   for (;;) {
     open.queue.wait_for_change(lockkit::deadline::after(std::chrono::minutes(1)));
@@ -92,7 +92,7 @@ void watch(session& open, const arguments& given) {
 
 void add_status(CLI::App& app, context& shared) {
   CLI::App* command = app.add_subcommand("status", "Show the cases: waiting, running and over");
-  const auto given = std::make_shared<arguments>();
+  const auto given = std::make_shared<status_arguments>();
   command->add_flag("--watch", given->watch, "Again at each change, until Ctrl-C");
   command->add_flag("--json", given->json, "An array of objects instead of a table");
   command->callback([given, &shared] {

@@ -5,13 +5,13 @@
 namespace job_callbacks {
 namespace {
 
-struct arguments : attempt_arguments {
+struct callback_arguments : attempt_arguments {
   int status = 0;
 };
 
 /// The event first, and nothing before it: from there on the job's end is known, whatever becomes of this process, of
 /// the workflow's file or of the database.
-void execute(const context& shared, const arguments& given) {
+void run_callback(const context& shared, const callback_arguments& given) {
   event_folder(given.state).leave({given.ref, given.status});
   workflow what = read_workflow(shared.file);
   what.state = given.state;
@@ -23,10 +23,10 @@ void execute(const context& shared, const arguments& given) {
 /// Not for people: the last line of a job.
 void add_callback(CLI::App& app, context& shared) {
   CLI::App* command = app.add_subcommand("callback", "A job's last line: its step has ended, what comes next?");
-  const auto given = std::make_shared<arguments>();
+  const auto given = std::make_shared<callback_arguments>();
   declare(*command, *given);
   command->add_option("--status", given->status, "Exit status of the step")->required();
-  command->callback([given, &shared] { execute(shared, *given); });
+  command->callback([given, &shared] { run_callback(shared, *given); });
 }
 
 }  // namespace job_callbacks

@@ -6,7 +6,7 @@
 namespace job_callbacks {
 namespace {
 
-void execute(const context& shared) {
+void run_plan(const context& shared) {
   session open(read_workflow(shared.file, reading::with_materials));
   const planned made = plan(open.queue, open.what);
   fmt::print("{} steps planned, {} were planned before\n", made.fresh, made.known);
@@ -23,7 +23,7 @@ void execute(const context& shared) {
 void add_plan(CLI::App& app, context& shared) {
   CLI::App* command = app.add_subcommand("plan", "Record every step of every material once, and submit what can begin");
   command->add_option("FILE", shared.file, "The workflow, in YAML");
-  command->callback([&shared] { execute(shared); });
+  command->callback([&shared] { run_plan(shared); });
 }
 
 }  // namespace job_callbacks

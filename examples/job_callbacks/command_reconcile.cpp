@@ -7,12 +7,12 @@ namespace {
 
 using lockkit::deadline;
 
-struct arguments {
+struct reconcile_arguments {
   double timeout = 60;
   double every = 0;
 };
 
-void execute(context& shared, const arguments& given) {
+void run_reconcile(context& shared, const reconcile_arguments& given) {
   session open(read_workflow(shared.file));
   for (;;) {
     const bool had = open.managing.reconcile(deadline::after(std::chrono::duration<double>(given.timeout)));
@@ -27,10 +27,10 @@ void execute(context& shared, const arguments& given) {
 void add_reconcile(CLI::App& app, context& shared) {
   CLI::App* command =
       app.add_subcommand("reconcile", "After crashes: ask Slurm what became of every job, and submit what can begin");
-  const auto given = std::make_shared<arguments>();
+  const auto given = std::make_shared<reconcile_arguments>();
   command->add_option("--timeout", given->timeout, "Seconds to wait for a manager that is at work; 60");
   command->add_option("--every", given->every, "Again each so many seconds, until it is stopped");
-  command->callback([given, &shared] { execute(shared, *given); });
+  command->callback([given, &shared] { run_reconcile(shared, *given); });
 }
 
 }  // namespace job_callbacks

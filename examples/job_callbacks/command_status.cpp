@@ -15,7 +15,7 @@ namespace {
 using lockkit::task_state;
 using lockkit::task_status;
 
-struct arguments {
+struct status_arguments {
   bool json = false;
   std::uint64_t after = 0;
   std::size_t limit = 50;
@@ -93,7 +93,7 @@ void print_table(const std::vector<row>& rows, const std::map<std::string, std::
   if (next) fmt::print("more: --after {}\n", *next);
 }
 
-void execute(const context& shared, const arguments& given) {
+void run_status(const context& shared, const status_arguments& given) {
   const session open(read_workflow(shared.file));
   auto page = open.queue.list({.after = given.after, .limit = given.limit + 1});
   std::optional<std::uint64_t> next;
@@ -111,12 +111,12 @@ void execute(const context& shared, const arguments& given) {
 
 void add_status(CLI::App& app, context& shared) {
   CLI::App* command = app.add_subcommand("status", "Show the steps, a page at a time");
-  const auto given = std::make_shared<arguments>();
+  const auto given = std::make_shared<status_arguments>();
   command->add_flag("--json", given->json,
                     "An object with a page of steps, the counts of all, and where the next begins");
   command->add_option("--after", given->after, "The last number of the page before");
   command->add_option("--limit", given->limit, "Steps on a page; 50")->check(CLI::Range(1, 10000));
-  command->callback([given, &shared] { execute(shared, *given); });
+  command->callback([given, &shared] { run_status(shared, *given); });
 }
 
 }  // namespace job_callbacks

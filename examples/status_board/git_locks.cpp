@@ -9,7 +9,7 @@ namespace fs = std::filesystem;
 namespace {
 
 /// By the wall clock: an age of a leftover. Nothing if there is no such file.
-std::optional<std::chrono::milliseconds> age_of(const fs::path& file) {
+std::optional<std::chrono::milliseconds> age_of_file(const fs::path& file) {
   std::error_code ec;
   const auto changed = fs::last_write_time(file, ec);
   if (ec) return std::nullopt;
@@ -17,7 +17,7 @@ std::optional<std::chrono::milliseconds> age_of(const fs::path& file) {
 }
 
 void reclaim(const board& here, const fs::path& file, std::optional<std::chrono::milliseconds> limit) {
-  const auto age = limit ? age_of(file) : std::nullopt;
+  const auto age = limit ? age_of_file(file) : std::nullopt;
   if (!age || *age < *limit) return;
   std::error_code ec;
   if (fs::remove(file, ec)) {
@@ -42,7 +42,7 @@ void reclaim_tracking_lock(const board& here, const std::string& ref) {
 
 std::string index_lock_in_the_way(const board& here) {
   const fs::path file = here.place.git_dir / "index.lock";
-  const auto age = age_of(file);
+  const auto age = age_of_file(file);
   return age ? fmt::format("'{}' ({:.0f} s old)", file.native(), std::chrono::duration<double>(*age).count()) : "";
 }
 

@@ -34,7 +34,7 @@ int acquire(hold_request& request) {
   return start_resident_holder(request, process);
 }
 
-constexpr const char* more =
+constexpr const char* about_acquire =
     "Takes the lock file and leaves a small process behind that holds it until the process PID ends, however that "
     "ends, or\n"
     "until lockkit release. So a script can hold a lock across its commands:\n"
@@ -61,7 +61,7 @@ void add_acquire(CLI::App& sub, invocation& call) {
       ->type_name("PID");
   add_duration(sub, "--timeout", request->timeout, "How long to wait for the lock; 0 tries once [60]");
   sub.add_option("--label", request->label, "What others see beside PID and program")->type_name("TEXT");
-  sub.footer(more);
+  sub.footer(about_acquire);
   sub.callback([request, &call] { call.exit_code = acquire(*request); });
 }
 

@@ -72,7 +72,7 @@ int break_path(const break_options& options) {
   return done;
 }
 
-constexpr const char* more =
+constexpr const char* about_break =
     "Removes the lock file if its holder is provably dead: a lockkit holder by the kernel's word; a script's by the "
     "PID in\n"
     "the file, if no process of this host has it and the filesystem is local. (A script in a container may have "
@@ -92,7 +92,7 @@ void add_break(CLI::App& sub, invocation& call) {
   sub.add_flag("--force", options->force, "Even if its holder lives, or can't be judged: two may be inside then");
   auto* age = add_duration(sub, "--empty-after", options->empty_after,
                            "Take an empty file for a crashed script's once it is so old");
-  sub.footer(more);
+  sub.footer(about_break);
   sub.callback([options, age, &call] {
     options->empty = age->count() > 0;
     call.exit_code = break_path(*options);

@@ -72,7 +72,7 @@ int clean(clean_options& options) {
   return exit_code_for(ec);
 }
 
-constexpr const char* more =
+constexpr const char* about_clean =
     "In DIR, not below it: the guards (.NAME.guard) of locks that nobody holds or waits for, lock files of dead "
     "holders,\n"
     "and what crashed writers left unfinished (.NAME.*.lkt). What is in use is never touched, nor what lockkit did "
@@ -93,7 +93,7 @@ void add_clean(CLI::App& sub, invocation& call) {
   sub.add_flag("--json", options->as_json, "Answer as JSON");
   add_duration(sub, "--minimum-age", options->minimum_age,
                "Leave younger unfinished files alone where their kernel lock alone proves nothing [60]");
-  sub.footer(more);
+  sub.footer(about_clean);
   sub.callback([options, &call] { call.exit_code = clean(*options); });
 }
 

@@ -80,7 +80,7 @@ int doctor(const doctor_options& options) {
   return refuses ? unsupported : done;
 }
 
-constexpr const char* more =
+constexpr const char* about_doctor =
     "Tries everything in a subdirectory of its own, which it removes: exclusive creation, links by descriptor, the "
     "three\n"
     "kinds of kernel locks (each must keep a second process out), inotify (an event must arrive), unnamed files, the "
@@ -107,7 +107,7 @@ void add_doctor(CLI::App& sub, invocation& call) {
       ->required()
       ->type_name("DIR");
   sub.add_flag("--json", options->as_json, "Answer as JSON");
-  sub.footer(more);
+  sub.footer(about_doctor);
   sub.callback([options, &call] { call.exit_code = doctor(*options); });
 }
 

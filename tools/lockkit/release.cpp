@@ -69,7 +69,7 @@ int release(const release_options& options) {
   return end_holder(holder, options, found.holder->pid);
 }
 
-constexpr const char* more =
+constexpr const char* about_release =
     "Ends the process that lockkit acquire left behind, and returns once it has released the lock. Never touches a "
     "lock\n"
     "that is held in another way, nor a process that is not the one that the lock names: then it says who holds it "
@@ -84,7 +84,7 @@ void add_release(CLI::App& sub, invocation& call) {
   sub.add_option("--for-pid", options->for_pid, "Only if it is held for this process")
       ->check(CLI::PositiveNumber.description(""))
       ->type_name("PID");
-  sub.footer(more);
+  sub.footer(about_release);
   sub.callback([options, &call] { call.exit_code = release(*options); });
 }
 

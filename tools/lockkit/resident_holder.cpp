@@ -29,7 +29,7 @@ namespace {
 constexpr int process_fd = 3;
 constexpr int answer_fd = 4;
 
-sigset_t ending_signals() {
+sigset_t signals_that_end_us() {
   sigset_t signals;
   ::sigemptyset(&signals);
   for (const int number : {SIGHUP, SIGINT, SIGQUIT, SIGTERM}) ::sigaddset(&signals, number);
@@ -60,7 +60,7 @@ class resident_holder {
  public:
   resident_holder(const hold_request& request, std::filesystem::path path)
       : request_(request), process_(process_fd), lock_(std::move(path), how()) {
-    const sigset_t signals = ending_signals();
+    const sigset_t signals = signals_that_end_us();
     ::sigprocmask(SIG_BLOCK, &signals, nullptr);
     ::signal(SIGPIPE, SIG_IGN);
     signals_ = ::signalfd(-1, &signals, SFD_CLOEXEC);

@@ -100,7 +100,7 @@ int run(const run_options& options) {
   return code;
 }
 
-constexpr const char* more =
+constexpr const char* about_run =
     "COMMAND runs, without a shell, while the lock is held; the lock ends with COMMAND, whatever that leaves running.\n"
     "It inherits no descriptor of lockkit's. Signals sent to lockkit reach COMMAND. kill -9 of lockkit itself ends "
     "the\n"
@@ -126,7 +126,7 @@ void add_run(CLI::App& sub, invocation& call) {
       ->type_name("N")
       ->check(CLI::Range(0, 255).description(""));
   sub.add_flag("--wait-message", options->wait_message, "Say once who holds it if it has to be waited for");
-  sub.footer(more);
+  sub.footer(about_run);
   sub.callback([options, &call] {
     options->command = call.command;
     complete(*options);

@@ -106,7 +106,7 @@ int status(const status_options& options) {
   return code;
 }
 
-constexpr const char* more =
+constexpr const char* about_status =
     "States: free; held, by a process that lives; stale, a dead holder's leftover that the next process takes over at\n"
     "once; foreign, a lock of a script or another program, or a file that happens to be there.\n"
     "\n"
@@ -131,7 +131,7 @@ void add_status(CLI::App& sub, invocation& call) {
   auto options = std::make_shared<status_options>();
   sub.add_option("path", options->paths, "The locks: lock files, or files of kernel locks")->type_name("PATH");
   sub.add_flag("--json", options->as_json, "Answer as JSON");
-  sub.footer(more);
+  sub.footer(about_status);
   sub.callback([options, &call] {
     options->paths.insert(options->paths.end(), call.more_paths.begin(), call.more_paths.end());
     if (options->paths.empty()) throw CLI::RequiredError("a path");

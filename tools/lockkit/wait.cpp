@@ -22,7 +22,7 @@ int wait(const wait_options& options) {
   return not_in_time;
 }
 
-constexpr const char* more =
+constexpr const char* about_wait =
     "Takes nothing: somebody else may hold the lock again by the time this ends. To do something while it is free, "
     "use\n"
     "lockkit run. A dead holder's lock counts as free. With --timeout 0: exit code 0 if it is free, 75 if it is not.";
@@ -33,7 +33,7 @@ void add_wait(CLI::App& sub, invocation& call) {
   auto options = std::make_shared<wait_options>();
   add_path(sub, "path", options->path, "The lock file, or the file of a kernel lock")->required();
   add_duration(sub, "--timeout", options->timeout, "How long to wait; 0 looks once [60]");
-  sub.footer(more);
+  sub.footer(about_wait);
   sub.callback([options, &call] { call.exit_code = wait(*options); });
 }
 

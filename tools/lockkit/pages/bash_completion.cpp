@@ -31,7 +31,7 @@ std::string completed_by(const argument_doc& argument) {
 }
 
 /// Which words lead from a command to one below it.
-std::string steps(const command_doc& program) {
+std::string bash_steps(const command_doc& program) {
   std::string rows;
   for_each_command(program, [&](const command_doc& command) {
     for (const command_doc& child : command.children) {
@@ -84,7 +84,7 @@ std::string bash_completion(const command_doc& program) {
       "i\n";
   text += "  COMPREPLY=()\n  for ((i = 1; i < COMP_CWORD; i++)); do\n";
   text += "    if [[ ${COMP_WORDS[i]} == -- ]]; then\n      dashes=$i\n      break\n    fi\n";
-  text += "    case \"$path/${COMP_WORDS[i]}\" in\n" + steps(program) + "    esac\n  done\n";
+  text += "    case \"$path/${COMP_WORDS[i]}\" in\n" + bash_steps(program) + "    esac\n  done\n";
   text += "  if [[ -n $dashes ]]; then\n    case $path in\n      " + runners(program) + ")\n";
   text += "        if ((COMP_CWORD == dashes + 1)); then COMPREPLY=($(compgen -c -- \"$cur\")); return; fi\n";
   text +=

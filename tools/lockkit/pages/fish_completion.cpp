@@ -66,7 +66,7 @@ std::string lines_of(const command_doc& command) {
   return lines;
 }
 
-std::string steps(const command_doc& program) {
+std::string fish_steps(const command_doc& program) {
   std::string rows;
   for_each_command(program, [&](const command_doc& command) {
     for (const command_doc& child : command.children) {
@@ -86,7 +86,7 @@ std::string fish_completion(const command_doc& program) {
       "-opc)\n";
   text += "    for word in $tokens[2..]\n        set __lockkit_skip (math $__lockkit_skip + 1)\n";
   text += "        if test \"$word\" = --\n            echo $path\n            return 1\n        end\n";
-  text += "        switch \"$path/$word\"\n" + steps(program) + "        end\n    end\n    echo $path\nend\n";
+  text += "        switch \"$path/$word\"\n" + fish_steps(program) + "        end\n    end\n    echo $path\nend\n";
   text +=
       "function __lockkit_at\n    set -l path (__lockkit_path); or return 1\n    test \"$path\" = \"$argv[1]\"\nend\n";
   text +=
