@@ -146,17 +146,17 @@ class reader {
     if (name == "pueue") result.pueue.emplace();
     if (result.slurm || result.pueue) return;
     if (!node.IsMap()) root.refuse(node, "executor: expected local, pueue, slurm, or a map 'pueue: {client: [...]}'");
-    const yaml_map kind(file_, node, "executor", {"pueue", "slurm"});
-    if (kind.node().size() != 1) root.refuse(node, "executor: expected one of pueue and slurm");
-    if (kind.has("slurm")) {
-      result.slurm = slurm::read_settings(file_, kind.at("slurm"), placeholder_names());
+    const yaml_map choice(file_, node, "executor", {"pueue", "slurm"});
+    if (choice.node().size() != 1) root.refuse(node, "executor: expected one of pueue and slurm");
+    if (choice.has("slurm")) {
+      result.slurm = slurm::read_settings(file_, choice.at("slurm"), placeholder_names());
     } else {
-      read_pueue(kind, result.pueue.emplace());
+      read_pueue(choice, result.pueue.emplace());
     }
   }
 
-  void read_pueue(const yaml_map& kind, pueue_settings& made) const {
-    const yaml_map map(file_, kind.at("pueue"), "pueue", {"client", "remote_shell", "poll", "settle", "timeout"});
+  void read_pueue(const yaml_map& choice, pueue_settings& made) const {
+    const yaml_map map(file_, choice.at("pueue"), "pueue", {"client", "remote_shell", "poll", "settle", "timeout"});
     if (map.has("client")) made.client = map.words("client");
     made.remote_shell = map.flag("remote_shell", fs::path(made.client.front()).filename() == "ssh");
     made.poll = map.duration("poll", made.poll);

@@ -36,7 +36,7 @@ void reclaim_git_locks(const board& here, const std::string& ref) {
 
 void reclaim_tracking_lock(const board& here, const std::string& ref) {
   const fs::path file = here.place.common_dir / (ref + ".lock");
-  if (!age_of(file)) return;
+  if (!age_of_file(file)) return;
   if (const auto lock = here.lock()) reclaim(here, file, here.settings.reclaim_ref_locks_after);
 }
 

@@ -7,19 +7,19 @@
 namespace lockkit_command {
 namespace {
 
-using unit = std::pair<std::string_view, std::uint64_t>;
+using byte_unit = std::pair<std::string_view, std::uint64_t>;
 constexpr std::uint64_t kilo = 1000;
 constexpr std::uint64_t kibi = 1024;
-constexpr std::array units = {unit{"", 1},
-                              unit{"B", 1},
-                              unit{"kB", kilo},
-                              unit{"MB", kilo* kilo},
-                              unit{"GB", kilo* kilo* kilo},
-                              unit{"TB", kilo* kilo* kilo* kilo},
-                              unit{"KiB", kibi},
-                              unit{"MiB", kibi* kibi},
-                              unit{"GiB", kibi* kibi* kibi},
-                              unit{"TiB", kibi* kibi* kibi* kibi}};
+constexpr std::array byte_units = {byte_unit{"", 1},
+                                   byte_unit{"B", 1},
+                                   byte_unit{"kB", kilo},
+                                   byte_unit{"MB", kilo* kilo},
+                                   byte_unit{"GB", kilo* kilo* kilo},
+                                   byte_unit{"TB", kilo* kilo* kilo* kilo},
+                                   byte_unit{"KiB", kibi},
+                                   byte_unit{"MiB", kibi* kibi},
+                                   byte_unit{"GiB", kibi* kibi* kibi},
+                                   byte_unit{"TiB", kibi* kibi* kibi* kibi}};
 
 }  // namespace
 
@@ -29,7 +29,7 @@ std::optional<std::uint64_t> parse_bytes(std::string_view text) noexcept {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc()) return std::nullopt;
   const std::string_view name = text.substr(static_cast<std::size_t>(end - text.data()));
-  for (const auto& [known, factor] : units) {
+  for (const auto& [known, factor] : byte_units) {
     if (name == known) return number <= most / factor ? std::optional(number * factor) : std::nullopt;
   }
   return std::nullopt;

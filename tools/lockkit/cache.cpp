@@ -10,7 +10,7 @@
 namespace lockkit_command {
 namespace {
 
-constexpr const char* more =
+constexpr const char* about_cache =
     "What is fetched is kept by its SHA-256 under the key that it was asked for by, which is any text; URLs are good "
     "keys.\n"
     "However many ask at once, one fetches. The directory is made with mode 700.";
@@ -42,7 +42,7 @@ void add_cache(CLI::App& sub, invocation& call) {
   add_cache_stats(sub, context);
   add_cache_verify(sub, context);
   add_cache_remove(sub, context);
-  sub.footer(more);
+  sub.footer(about_cache);
   for (CLI::App* each : sub.get_subcommands({})) each->fallthrough();  // --cache may stand behind the name, too
 }
 

@@ -6,7 +6,7 @@
 namespace lockkit_command {
 namespace {
 
-constexpr const char* more =
+constexpr const char* about_claim =
     "The database is made by 'claim add'. Names are 1 to 255 bytes of UTF-8 without commas and control characters. A "
     "claim\n"
     "is never had twice, whoever is killed; each has a token, greater with each change of holder, by which what it "
@@ -31,7 +31,7 @@ void add_claim(CLI::App& sub, invocation& call) {
   add_claim_release(sub, context);
   add_claim_drain(sub, context);
   add_claim_events(sub, context);
-  sub.footer(more);
+  sub.footer(about_claim);
   for (CLI::App* each : sub.get_subcommands({})) each->fallthrough();  // --db may stand behind the name, too
 }
 

@@ -60,7 +60,7 @@ int acquire(const claim_context& context, const acquire_arguments& given) {
                      [&](const std::stop_token& stop, int& code) { return take(context, given, stop, code); });
 }
 
-constexpr const char* more =
+constexpr const char* about_claim_acquire =
     "Prints the claim, for release and for LOCKKIT_CLAIM; with --json {claim, items: [{name, group, token}]}. A "
     "process of\n"
     "lockkit stays behind and holds it until PID has ended, the time of --for is over, or 'claim release'; what PID "
@@ -77,7 +77,7 @@ void add_claim_acquire(CLI::App& claim, const shared_claim_context& context) {
   add_resident(*sub, given->resident);
   add_duration(*sub, "--timeout", given->timeout, "How long to wait; 0 tries once [never give up]");
   sub->add_flag("--json", given->json, "A JSON object instead of the claim");
-  sub->footer(more);
+  sub->footer(about_claim_acquire);
   sub->callback([context, given] {
     if (!given->resident.is_wanted()) throw CLI::RequiredError("--for-pid or --for");
     context->call.exit_code = acquire(*context, *given);

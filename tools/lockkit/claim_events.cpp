@@ -51,7 +51,7 @@ int events(const claim_context& context, const events_arguments& given) {
   return done;
 }
 
-constexpr const char* more =
+constexpr const char* about_claim_events =
     "--json: [{id, at, kind, pool, name, claim, token, pid, task}]; null where it does not apply. Kinds: added, "
     "drained,\n"
     "restored, retired, claimed, released, died, expired, ended; of tasks, with their queue as pool and their key as "
@@ -68,7 +68,7 @@ void add_claim_events(CLI::App& claim, const shared_claim_context& context) {
   sub->add_option("--after", given->after, "Only those behind this id: a page at a time")->type_name("ID");
   sub->add_option("--limit", given->limit, "At most so many [1000]")->type_name("N");
   sub->add_flag("--json", given->json, "A JSON array");
-  sub->footer(more);
+  sub->footer(about_claim_events);
   sub->callback([context, given] { context->call.exit_code = events(*context, *given); });
 }
 

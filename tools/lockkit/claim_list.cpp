@@ -8,7 +8,7 @@
 namespace lockkit_command {
 namespace {
 
-struct list_arguments {
+struct claim_list_arguments {
   std::string pool;
   bool retired = false;
   bool json = false;
@@ -95,7 +95,7 @@ void put(json& rows, const Row& each, bool as_json) {
   }
 }
 
-int list(const claim_context& context, const list_arguments& given) {
+int list(const claim_context& context, const claim_list_arguments& given) {
   const auto store = open_database(context.database, if_missing::refuse);
   json document = {{"resources", json::array()}, {"claims", json::array()}};
   for (const auto& each : store.list(given.pool, given.retired)) put(document["resources"], each, given.json);
@@ -106,7 +106,7 @@ int list(const claim_context& context, const list_arguments& given) {
   return done;
 }
 
-constexpr const char* more =
+constexpr const char* about_claim_list =
     "--json: {\"resources\": [{pool, name, state: up|drained|retired, capacity, used, group, memory, attributes, "
     "token}],\n"
     "\"claims\": [{claim, pool, items: [{name, group, token}], life: process|job|lease|released, alive, pid, host, "
@@ -116,12 +116,12 @@ constexpr const char* more =
 }  // namespace
 
 void add_claim_list(CLI::App& claim, const shared_claim_context& context) {
-  auto given = std::make_shared<list_arguments>();
+  auto given = std::make_shared<claim_list_arguments>();
   CLI::App* sub = claim.add_subcommand("list", "Resources, and who has claimed them");
   sub->add_option("pool", given->pool, "Of this pool only")->type_name("POOL");
   sub->add_flag("--retired", given->retired, "Retired resources, too");
   sub->add_flag("--json", given->json, "One JSON object");
-  sub->footer(more);
+  sub->footer(about_claim_list);
   sub->callback([context, given] { context->call.exit_code = list(*context, *given); });
 }
 

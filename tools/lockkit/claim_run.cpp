@@ -105,7 +105,7 @@ int run(const claim_context& context, const run_arguments& given) {
   return code;
 }
 
-constexpr const char* more =
+constexpr const char* about_claim_run =
     "COMMAND runs, without a shell, while it has the resources. It sees LOCKKIT_CLAIM (the claim), LOCKKIT_RESOURCES "
     "and\n"
     "LOCKKIT_TOKENS (names and tokens, separated by commas, in the same order). The claim stands as long as COMMAND "
@@ -125,7 +125,7 @@ void add_claim_run(CLI::App& claim, const shared_claim_context& context) {
   sub->add_option("pool", given->request.pool, "Of which pool")->type_name("POOL");
   add_needs(*sub, given->request);
   add_duration(*sub, "--timeout", given->timeout, "How long to wait; 0 tries once [never give up]");
-  sub->footer(more);
+  sub->footer(about_claim_run);
   sub->callback([context, given] {
     given->command = context->call.command;
     complete({&given->request.pool}, given->command);

@@ -34,7 +34,7 @@ int make_directory(const mkdir_options& options) {
   return done;
 }
 
-constexpr const char* more =
+constexpr const char* about_mkdir =
     "lockkit mkdir DIR makes it and its parents, also where others make and remove the same ones meanwhile. lockkit "
     "mkdir\n"
     "--unique DIR prints the path of a new one in it: PREFIX, the time, and 128 random bits.";
@@ -56,7 +56,7 @@ void add_mkdir(CLI::App& sub, invocation& call) {
   sub.add_flag("--writable", options->writable, "Prove that files can be made and written there; none is left")
       ->excludes(unique);
   add_mode(sub, options->mode, any_mode, "Of directories that are made, whatever the umask; others keep theirs");
-  sub.footer(more);
+  sub.footer(about_mkdir);
   sub.callback([options, directory, unique, &call] {
     options->unique = unique->count() > 0;
     if (directory->empty() && !options->unique) throw CLI::RequiredError("DIR or --unique");

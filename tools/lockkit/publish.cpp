@@ -107,7 +107,7 @@ int publish(const publish_arguments& given) {
   return given.command.empty() ? publish_input(given, out) : publish_output(given, out);
 }
 
-constexpr const char* more =
+constexpr const char* about_publish =
     "Readers see the old content or the new, never a part. The file changes after the end of the data was seen, and "
     "only if\n"
     "nothing went wrong until then: an input that can't be read or is not as long as --size says, a full disk, a "
@@ -133,7 +133,7 @@ void add_publish(CLI::App& sub, invocation& call) {
   sub.add_flag("--if-absent", given->if_absent, "Only if nothing is there yet; exit code 1 if something is");
   add_bytes(sub, "--size", given->size, "So much must come, or the file stays as it was");
   add_mode(sub, given->mode, file_modes, "Of the file; default: as the umask says");
-  sub.footer(more);
+  sub.footer(about_publish);
   sub.callback([given, &call] {
     given->command = std::move(call.command);
     complete({&given->target}, given->command);

@@ -47,7 +47,7 @@ int settle(const settle_arguments& given) {
   return report(given, lockkit::wait_until_settled(given.directory, how, lockkit::deadline::after(given.timeout)));
 }
 
-constexpr const char* more =
+constexpr const char* about_settle =
     "Settled: no event and no change inside for the quiet time, nothing there has the name of an unfinished file "
     "(*.part,\n"
     "*.tmp, rsync's), and nobody has a file there open for writing. 75: not in time, and what stands in the way.";
@@ -62,7 +62,7 @@ void add_settle(CLI::App& sub, invocation& call) {
   add_duration(sub, "--quiet-time", given->quiet_time, "Without any change inside; default: 2");
   add_duration(sub, "--timeout", given->timeout, "How long to wait; 0 looks once; default: never give up");
   sub.add_option("--files", given->files, "At least so many belong to it, at any depth; default: 1")->type_name("N");
-  sub.footer(more);
+  sub.footer(about_settle);
   sub.callback([given, &call] { call.exit_code = settle(*given); });
 }
 

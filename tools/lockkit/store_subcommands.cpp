@@ -21,12 +21,12 @@ constexpr auto all_rows() {
   return rows;
 }
 
-constexpr auto rows = all_rows();
+constexpr auto store_rows = all_rows();
 
 }  // namespace
 
 std::span<const subcommand> store_subcommands() noexcept {
-  return rows;
+  return store_rows;
 }
 
 }  // namespace lockkit_command

@@ -6,7 +6,7 @@
 namespace lockkit_command {
 namespace {
 
-constexpr const char* more =
+constexpr const char* about_task =
     "A task is submitted once for ever by its key, and taken together with the resources that it needs (see lockkit\n"
     "claim). An attempt, which take prints, is what finish and fail report about: a report that comes late, after the\n"
     "attempt was given to somebody else, changes nothing and gives exit code 1.";
@@ -31,7 +31,7 @@ void add_task(CLI::App& sub, invocation& call) {
   add_task_list(sub, context);
   add_task_show(sub, context);
   add_task_why(sub, context);
-  sub.footer(more);
+  sub.footer(about_task);
   for (CLI::App* each : sub.get_subcommands({})) each->fallthrough();  // --db may stand behind the name, too
 }
 

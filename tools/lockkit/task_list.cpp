@@ -12,7 +12,7 @@
 namespace lockkit_command {
 namespace {
 
-struct list_arguments {
+struct task_list_arguments {
   lockkit::task_filter filter;
   std::string state;
   bool json = false;
@@ -49,7 +49,7 @@ lockkit::task_state parse_state(const std::string& text) {
   throw CLI::ValidationError("--state", "'" + text + "' is no state of a task");
 }
 
-int list(const task_context& context, const list_arguments& given) {
+int list(const task_context& context, const task_list_arguments& given) {
   const open_queue open(context, if_missing::refuse);
   json rows = json::array();
   for (const auto& each : open.tasks.list(given.filter)) {
@@ -63,7 +63,7 @@ int list(const task_context& context, const list_arguments& given) {
   return done;
 }
 
-constexpr const char* more =
+constexpr const char* about_task_list =
     "--json: [{task, queue, key, payload, state, priority, attempt, max_attempts, cancel_wanted, claim, external, "
     "result,\n"
     "needs: {pool, count, memory, group, one_group, match}, submitted, ended}]; null where it does not apply. States:\n"
@@ -92,13 +92,13 @@ json to_json(const lockkit::task_status& task) {
 }
 
 void add_task_list(CLI::App& task, const shared_task_context& context) {
-  auto given = std::make_shared<list_arguments>();
+  auto given = std::make_shared<task_list_arguments>();
   CLI::App* sub = task.add_subcommand("list", "Tasks in the order of their numbers");
   sub->add_option("--state", given->state, "In this state only")->type_name("STATE");
   sub->add_option("--after", given->filter.after, "Only those behind this number: a page at a time")->type_name("ID");
   sub->add_option("--limit", given->filter.limit, "At most so many [1000]")->type_name("N");
   sub->add_flag("--json", given->json, "A JSON array");
-  sub->footer(more);
+  sub->footer(about_task_list);
   sub->callback([context, given] {
     if (!given->state.empty()) given->filter.state = parse_state(given->state);
     context->call.exit_code = list(*context, *given);

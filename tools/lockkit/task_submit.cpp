@@ -52,7 +52,7 @@ int submit(const task_context& context, submit_arguments& given) {
   return done;
 }
 
-constexpr const char* more =
+constexpr const char* about_task_submit =
     "Prints the task's number. A key that was submitted before, whatever became of its task, changes nothing and "
     "prints\n"
     "the same number. Without --pool the task needs no resources. --json: {task, fresh}.";
@@ -77,7 +77,7 @@ void add_task_submit(CLI::App& task, const shared_task_context& context) {
   sub->add_option("--after", what.after, "Only when this task is done; may be repeated")->type_name("ID")->take_all();
   add_duration(*sub, "--delay", given->delay, "Not before so long from now");
   sub->add_flag("--json", given->json, "A JSON object instead of the number");
-  sub->footer(more);
+  sub->footer(about_task_submit);
   sub->callback([context, given] {
     const auto longest = std::chrono::nanoseconds(std::chrono::hours(24 * 365 * 100));
     given->task.delay = std::chrono::ceil<std::chrono::milliseconds>(std::min(given->delay, longest));

@@ -115,7 +115,7 @@ int take(const task_context& context, const take_arguments& given) {
                      [&](const std::stop_token& stop, int& code) { return take(context, given, stop, code); });
 }
 
-constexpr const char* more =
+constexpr const char* about_task_take =
     "Takes the first task that is ready and can have all it needs, together with that, and prints the attempt: for "
     "finish,\n"
     "fail and show. --for-pid: a process of lockkit stays behind and keeps the attempt until PID has ended or the "
@@ -137,7 +137,7 @@ void add_task_take(CLI::App& task, const shared_task_context& context) {
   add_duration(*sub, "--timeout", given->timeout, "How long to wait; 0 tries once [never give up]");
   sub->add_flag("--in-order", given->in_order, "Only the first one, even if others could have what they need");
   sub->add_flag("--json", given->json, "A JSON object instead of the attempt");
-  sub->footer(more);
+  sub->footer(about_task_take);
   sub->callback([context, given] {
     if (given->unattended == given->resident.is_wanted()) {
       throw CLI::RequiredError("either --for-pid or --for, or --unattended");
