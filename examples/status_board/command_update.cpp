@@ -31,38 +31,72 @@ void refuse_if(std::string_view what, const std::string& value, const std::strin
   throw failure(exit_status::usage, fmt::format("{} '{}': {}", what, printable(value).substr(0, 80), fault));
 }
 
-/// What the file says, if it can be read.
-std::optional<status_record> read_previous(const status_files& files, const std::string& job) try {
-  const auto text = files.read(job);
-  return text ? parse_record(*text) : std::nullopt;
-} catch (const failure&) {  // a link, a FIFO, something huge: it is replaced
+/// Nothing as well for a link, a FIFO, something huge: they are replaced.
+std::optional<std::string> read_text(const status_files& files, const std::string& job) try {
+  return files.read(job);
+} catch (const failure&) {
   return std::nullopt;
 }
 
-/// Rule 1 of board.hpp. Somebody who is stopped in the middle of the same keeps nobody from it for long.
-void write_status(const board& here, const status_files& files, status_record record) {
+/// What the file says, if it can be read.
+std::optional<status_record> read_previous(const status_files& files, const std::string& job) {
+  const auto text = read_text(files, job);
+  return text ? parse_record(*text) : std::nullopt;
+}
+
+/// In turn with others that write one. Somebody who is stopped in the middle of the same keeps nobody from it for long.
+lockkit::file_mutex take_turn(const board& here) {
   lockkit::file_mutex turn = here.files_mutex();
   std::error_code ec;
   static_cast<void>(turn.try_lock_until(lockkit::deadline::after(std::chrono::seconds(2)), ec));
-  const auto previous = read_previous(files, record.job);
+  return turn;
+}
+
+/// Rule 1 of board.hpp. `published`: a version of another checkout, which this one is to be later than.
+std::string write_status(const board& here, const status_files& files, status_record record,
+                         const std::optional<status_record>& published) {
+  const lockkit::file_mutex turn = take_turn(here);
+  auto previous = read_previous(files, record.job);
+  if (published && (!previous || previous->updated < published->updated)) previous = published;
   record = succeed(std::move(record), previous);
-  const std::string text = to_text(record);
+  std::string text = to_text(record);
   files.publish(record.job, text);
   log_update(here, record, text);
+  return text;
+}
+
+/// What is committed now: ours, unless the job has updated it since. A checkout or a stash of somebody may have taken our
+/// file away, or put an old one there.
+std::string keep_status(const board& here, const status_files& files, const std::string& job, const std::string& ours) {
+  const lockkit::file_mutex turn = take_turn(here);
+  const auto now = read_text(files, job);
+  if (now && (*now == ours || is_later(*now, ours))) return *now;
+  files.publish(job, ours);
+  return ours;
+}
+
+/// Under the lock.
+commits_made commit_ours(const board& here, const status_record& record, const std::string& ours) {
+  const status_files files(here.place.checkout, status_files::missing::make);  // the directory may be another by now
+  std::string text = keep_status(here, files, record.job, ours);
+  commits_made made = commit_later(here, record.job, {{record.job, text}});
+  const auto later = made.outdated.find(record.job);
+  if (later == made.outdated.end() || text != ours) return made;
+  text = write_status(here, files, record, parse_record(later->second));
+  return commit_later(here, record.job, {{record.job, text}});
 }
 
 /// Rule 2. The job is not to fail because of what happens here.
-void commit_status(const board& here, const status_files& files, const std::string& job) {
+void commit_status(const board& here, const status_record& record, const std::string& ours) {
   constexpr std::string_view later = "the file is updated here; the next update or sync of it commits it";
   try {
     auto lock = here.lock();
     if (!lock) return here.say("{}", later);
     static_cast<void>(finish_move(here));
-    const auto text = files.read(job);
-    const commits_made made = commit_later(here, job, {{job, text.value_or("")}});
+    const commits_made made = commit_ours(here, record, ours);
     here.unlock(*lock);
     if (!made.trouble.empty()) return here.say("not committed: {}; {}", made.trouble, later);
-    const auto commit = made.of_jobs.find(job);
+    const auto commit = made.of_jobs.find(record.job);
     here.say("{}", commit == made.of_jobs.end() ? "committed already, by somebody else"
                                                 : fmt::format("committed as {}", commit->second.substr(0, 10)));
   } catch (const std::exception& wrong) {
@@ -78,8 +112,7 @@ void update(const update_arguments& given, const context& shared) {
   record.progress = given.progress;
   const board here(given.checkout, shared.configuration_file, "update " + record.job);
   const status_files files(here.place.checkout, status_files::missing::make);
-  write_status(here, files, record);
-  commit_status(here, files, record.job);
+  commit_status(here, record, write_status(here, files, record, {}));
 }
 
 }  // namespace

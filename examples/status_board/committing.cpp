@@ -53,6 +53,16 @@ void put_upon(const board& here, const std::string& job, const std::string& text
   line.texts[blob] = text;
 }
 
+/// A checkout may have its files with \r\n (core.autocrlf): that alone is no other status.
+bool is_same(std::string_view file, std::string_view blob) {
+  const auto without_returns = [](std::string_view text) {
+    std::string result(text);
+    for (std::size_t at = 0; (at = result.find("\r\n", at)) != std::string::npos;) result.erase(at, 1);
+    return result;
+  };
+  return file == blob || without_returns(file) == without_returns(blob);
+}
+
 /// One attempt: builds the commits, and moves the branch. False: the branch is elsewhere by now, or locked.
 bool try_to_commit(const board& here, const std::string& branch, const std::vector<version>& versions,
                    line_of_commits& line, commits_made& made) {
@@ -63,8 +73,13 @@ bool try_to_commit(const board& here, const std::string& branch, const std::vect
   std::optional<private_index> index;
   for (const auto& [job, text] : versions) {
     const auto known = line.blobs.find(path_of_job(job));
-    const bool later = known == line.blobs.end() || is_later(text, line.texts[known->second]);
-    if (!later || (known != line.blobs.end() && line.texts[known->second] == text)) continue;
+    const std::string there = known == line.blobs.end() ? std::string() : line.texts[known->second];
+    made.outdated.erase(job);
+    if (!there.empty() && is_same(text, there)) continue;
+    if (!there.empty() && !is_later(text, there)) {
+      made.outdated[job] = there;
+      continue;
+    }
     if (!index) index.emplace(here, base);
     put_upon(here, job, text, *index, line);
     made.of_jobs[job] = line.tip;
@@ -91,7 +106,7 @@ void align_index(const board& here, const std::map<std::string, std::string>& fi
     const auto blob = line.blobs.find(path);
     if (file == files.end() || blob == line.blobs.end()) continue;
     const auto text = line.texts.find(blob->second);
-    if (text != line.texts.end() && text->second == file->second) lines += index_line(path, blob->second);
+    if (text != line.texts.end() && is_same(file->second, text->second)) lines += index_line(path, blob->second);
   }
   if (lines.empty()) return;
   const auto until = lockkit::deadline::after(std::chrono::seconds(1));
@@ -106,9 +121,10 @@ void align_index(const board& here, const std::map<std::string, std::string>& fi
 }  // namespace
 
 bool is_later(std::string_view ours, std::string_view theirs) {
-  const std::string our_version = version_of(ours);
-  const std::string their_version = version_of(theirs);
-  return our_version.empty() || their_version.empty() || our_version >= their_version;
+  const auto our_record = parse_record(ours);
+  const auto their_record = parse_record(theirs);
+  if (!our_record || !their_record) return our_record || !their_record;
+  return our_record->updated.empty() || their_record->updated.empty() || our_record->updated >= their_record->updated;
 }
 
 commits_made commit_later(const board& here, const std::string& job, const std::map<std::string, std::string>& files) {
@@ -131,6 +147,13 @@ commits_made commit_later(const board& here, const std::string& job, const std::
   forget(logged);
   if (!line.tip.empty()) align_index(here, files, line);
   return made;
+}
+
+void align_statuses(const board& here, const std::map<std::string, std::string>& files) {
+  line_of_commits line = read_branch(here, current_branch(here));
+  if (line.tip.empty()) return;
+  read_texts(here, {files.begin(), files.end()}, line);
+  align_index(here, files, line);
 }
 
 }  // namespace status_board

@@ -5,9 +5,11 @@
 #include <fstream>
 #include <lockkit/staged_file.hpp>
 
+#include "committing.hpp"
 #include "git_locks.hpp"
 #include "objects.hpp"
 #include "rebuilding.hpp"
+#include "status_files.hpp"
 #include "tooling/failure.hpp"
 
 namespace status_board {
@@ -95,6 +97,8 @@ bool is_checked_out(const board& here, const std::string& branch) try {
 /// The files go where the branch is: what was begun is undone, what was committed meanwhile is not. False: later.
 bool take_back(const board& here, const move_note& note) {
   const std::string now = commit_of(here, "HEAD");
+  // What was committed while the killed one's git had the index locked is not in it yet.
+  align_statuses(here, status_files(here.place.checkout, status_files::missing::leave).read_all());
   return now.empty() || now == note.to || !has_to_wait(exchange_files(here, note.to, now));
 }
 

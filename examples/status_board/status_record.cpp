@@ -101,11 +101,6 @@ std::optional<status_record> parse_record(std::string_view text) {
   return record;
 }
 
-std::string version_of(std::string_view text) {
-  const auto record = parse_record(text);
-  return record ? record->updated : std::string();
-}
-
 std::string commit_message(std::string_view job, std::string_view text) {
   const auto record = parse_record(text);
   std::string result = fmt::format("status: {}", printable(job));

@@ -32,8 +32,6 @@ struct status_record {
 [[nodiscard]] std::string to_text(const status_record& record);
 /// Anything that is not such a record, of an old script for instance, is none. `updated` may be empty.
 [[nodiscard]] std::optional<status_record> parse_record(std::string_view text);
-/// `updated` of a file; empty if it has none.
-[[nodiscard]] std::string version_of(std::string_view text);
 /// "status: job running 30 %", and the message below it.
 [[nodiscard]] std::string commit_message(std::string_view job, std::string_view text);
 

@@ -32,10 +32,12 @@ std::optional<std::string> job_of(const std::string& name) {
 }  // namespace
 
 /// Not synced: after a power cut, the file in the checkout, which is, stands for it.
-void log_update(const board& here, const status_record& record, const std::string& text) {
+void log_update(const board& here, const status_record& record, const std::string& text) try {
   lockkit::ensure_directory(log_of(here));
   const std::string name = fmt::format("{}-{}{}", record.updated, record.job, ending);
   lockkit::publish(log_of(here) / name, text, lockkit::durability::visible);
+} catch (const lockkit::error& wrong) {
+  here.say("not logged: {}", wrong.what());
 }
 
 std::vector<logged_update> logged_updates(const board& here, const std::string& job) {

@@ -20,6 +20,7 @@ struct logged_update {
   std::filesystem::path file;
 };
 
+/// If that fails, it is said: the file is written already, and stands for it.
 void log_update(const board& here, const status_record& record, const std::string& text);
 /// Of one job, or of all (empty); the earliest first.
 [[nodiscard]] std::vector<logged_update> logged_updates(const board& here, const std::string& job);

@@ -1,6 +1,7 @@
 /// What people and old scripts do to a checkout between, beside and in the middle of an update or a sync.
 /// Each seen to fail before its rule was mended: a file overwritten, a published change staged to be undone, a status that
 /// no later sync would have sent.
+#include <signal.h>
 #include <sys/stat.h>
 
 #include "examples/status_board/board_site.hpp"
@@ -198,4 +199,94 @@ TEST_CASE("a sync that repeats outlives a time without a branch") {
   site.git(site.checkout(), {"checkout", "-q", "main"});
   REQUIRE(site.update("a", "running").status == 0);
   CHECK(eventually([&] { return !site.published("a").is_null(); }));
+}
+
+TEST_CASE("a file with the marks of somebody's merge, or half a file, is not sent in a status's place") {
+  board_site site;
+  const std::string checkout = site.checkout().string();
+  REQUIRE(site.update("a", "running").status == 0);
+  REQUIRE(site.sync().status == 0);
+  site.git(checkout, {"checkout", "-q", "-b", "side"});
+  REQUIRE(site.update("a", "paused").status == 0);
+  site.git(checkout, {"checkout", "-q", "main"});
+  REQUIRE(site.update("a", "done").status == 0);
+  CHECK_THROWS(site.git(checkout, {"merge", "-q", "side"}));
+  REQUIRE(read_file(site.file_of("a")).find("<<<<<<<") != std::string::npos);
+  for (int n = 0; n < 2; ++n) {
+    REQUIRE(site.sync().status == 0);
+    CHECK(site.published("a").at("state") == "done");
+    write_file(site.file_of("a"), R"({"state": "do)");
+  }
+  CHECK(site.git(checkout, {"rev-parse", "MERGE_HEAD"}) == site.git(checkout, {"rev-parse", "side"}));
+  REQUIRE(site.update("a", "failed").status == 0);
+  REQUIRE(site.sync().status == 0);
+  CHECK(site.published("a").at("state") == "failed");
+}
+
+TEST_CASE(
+    "an update whose file somebody takes away or puts back while it waits is committed, and its file stands again") {
+  for (const bool whole_folder : {false, true}) {
+    board_site site("timeout: 20s\n");
+    REQUIRE(site.update("a", "running").status == 0);
+    running_program script = hold_as_script(site);
+    running_program update = site.start({"update", site.checkout().string(), "a", "done"});
+    REQUIRE(update.says("waits for "));
+    if (whole_folder) {
+      fs::remove_all(site.checkout() / "data");
+    } else {
+      site.git(site.checkout(), {"checkout", "-q", "--", "."});
+    }
+    script.signal(SIGTERM);
+    static_cast<void>(script.wait());
+    CHECK(update.wait().err.find("committed as ") != std::string::npos);
+    CHECK(site.changes().empty());
+    REQUIRE(site.sync().status == 0);
+    CHECK(site.published("a").at("state") == "done");
+  }
+}
+
+TEST_CASE("an update is later than what the branch has, though no file here says so and the clock does not") {
+  board_site site;
+  site.commit(site.checkout(), "data/status/a.json",
+              R"({"state": "running", "updated": "2999-01-01T00:00:00.000000Z"})", true);
+  fs::remove(site.file_of("a"));  // as a sparse checkout does
+  const tool_result result = site.update("a", "done");
+  INFO(result.err);
+  CHECK(result.err.find("committed as ") != std::string::npos);
+  REQUIRE(site.sync().status == 0);
+  CHECK(site.published("a").at("state") == "done");
+}
+
+TEST_CASE("a checkout whose lines end with CR and LF sends each status once") {
+  board_site site;
+  const fs::path other = site.clone("other");
+  site.git(other, {"config", "core.autocrlf", "true"});
+  REQUIRE(site.update("a", "running").status == 0);
+  REQUIRE(site.sync().status == 0);
+  const std::string before = site.git(site.remote(), {"rev-parse", "main"});
+  for (int n = 0; n < 2; ++n) REQUIRE(site.run({"sync", other.string()}).status == 0);
+  REQUIRE(read_file(other / "data/status/a.json").find('\r') != std::string::npos);
+  CHECK(site.git(site.remote(), {"rev-parse", "main"}) == before);
+}
+
+TEST_CASE("a killed sync's git that still moves the checkout is left to end, and the next sync goes on from there") {
+  board_site site;
+  const std::string checkout = site.checkout().string();
+  site.commit(site.checkout(), ".gitattributes", "slow filter=slow\n", true);
+  site.git(checkout, {"config", "filter.slow.smudge", ": > ../started; until [ -e ../go ]; do sleep 0.01; done; cat"});
+  push_theirs(site, "slow");
+  running_program sync = site.start({"sync", checkout});
+  REQUIRE(eventually([&] { return fs::exists(site.directory() / "started"); }));
+  sync.signal(SIGKILL);
+  static_cast<void>(sync.wait());
+  const tool_result result = site.update("a", "running");
+  INFO(result.err);
+  CHECK(result.err.find("committed as ") != std::string::npos);
+  write_file(site.directory() / "go", "");
+  REQUIRE(eventually([&] { return !fs::exists(site.checkout() / ".git" / "index.lock"); }));
+  site.commit(site.directory() / "other", "slow", "theirs again\n", true);
+  REQUIRE(site.sync().status == 0);
+  CHECK(site.changes().empty());
+  CHECK(read_file(site.checkout() / "slow") == "theirs again\n");
+  CHECK(head_of(site) == site.git(site.remote(), {"rev-parse", "main"}));
 }
