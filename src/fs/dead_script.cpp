@@ -19,32 +19,54 @@ namespace bfs = boost::filesystem;
 
 constexpr std::size_t status_limit = 16384;
 
+/// The value of a line of /proc/PID/status; empty if there is none.
+std::string line_of(const std::string& status, std::string_view key) {
+  const std::size_t at = status.find(key);
+  if (at == std::string::npos) return {};
+  return status.substr(at + key.size(), status.find('\n', at + key.size()) - at - key.size());
+}
+
+/// Only its parent has not been told yet. A process whose first thread ended looks the same, but has others.
+bool is_zombie(const std::string& status) {
+  return line_of(status, "\nState:\t").starts_with('Z') && line_of(status, "\nThreads:\t") == "1";
+}
+
 /// One process's numbers, from ours down to its own namespace: "NSpid:	4711	12".
 bool has_number(const std::string& status, std::int32_t pid) {
-  constexpr std::string_view key = "\nNSpid:";
-  const std::size_t at = status.find(key);
-  if (at == std::string::npos) return false;
-  std::istringstream line(status.substr(at + key.size(), status.find('\n', at + key.size()) - at - key.size()));
+  std::istringstream line(line_of(status, "\nNSpid:"));
   for (std::int32_t number = 0; line >> number;) {
     if (number == pid) return true;
   }
   return false;
 }
 
-/// Rule 1. True as well when /proc can't tell.
+/// By one entry of /proc. True as well when it can't be read, or not up to its numbers: before them stand up to 65,536
+/// groups.
+bool may_be(const std::string& entry, std::int32_t pid) {
+  std::error_code ec;
+  const std::string file = "/proc/" + entry + "/status";
+  const std::string status = platform::read_small_file(AT_FDCWD, file.c_str(), status_limit, ec);
+  if (ec == std::errc::no_such_file_or_directory || ec == std::errc::no_such_process) return false;
+  if (ec) return true;
+  if (is_zombie(status)) return false;
+  return has_number(status, pid) || status.size() >= status_limit;
+}
+
+/// Rule 1. True as well when /proc can't tell: it is another's, or hides the processes of others (hidepid), the first one
+/// among them.
 bool lives_below(std::int32_t pid) {
   boost::system::error_code stop;
   bool saw_myself = false;
+  bool saw_first = false;
   const std::string own = std::to_string(platform::current_pid());
   for (bfs::directory_iterator process("/proc", stop), end; !stop && process != end; process.increment(stop)) {
     const std::string name = process->path().filename().string();
     if (name.find_first_not_of("0123456789") != std::string::npos) continue;
     saw_myself = saw_myself || name == own;
-    std::error_code ec;
-    const std::string file = "/proc/" + name + "/status";
-    if (has_number(platform::read_small_file(AT_FDCWD, file.c_str(), status_limit, ec), pid)) return true;
+    saw_first = saw_first || name == "1";
+    if (may_be(name, pid)) return true;
   }
-  return stop || !saw_myself;
+  return stop || !saw_myself || !saw_first;
 }
 
 /// Rule 3.

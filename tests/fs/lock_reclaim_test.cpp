@@ -1,14 +1,18 @@
 /// foreign_policy::reclaim_dead: what dead scripts leave is taken away, and nothing else is.
 /// Seen to fail: with every PID dead, with none, without the look at namespaces below, without the second look at the
-/// file, with mtime alone.
+/// file, with mtime alone, with zombies alive, with the numbers behind many groups not seen.
 #include <fcntl.h>
+#include <grp.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <lockkit/lock_file.hpp>
+#include <numeric>
+#include <vector>
 
 #include "platform/fault.hpp"
 #include "support/catch.hpp"
@@ -99,6 +103,7 @@ TEST_CASE("whatever says more, less or something else than a dead process's PID 
 }
 
 TEST_CASE("a PID that lives in a namespace below is not taken for dead") {
+  const bool in_many_groups = GENERATE(false, true);  // they stand before the numbers in /proc/PID/status
   testing::scratch_directory place;
   testing::signal_pipe locked;
   testing::child_process container([&] {
@@ -108,6 +113,9 @@ TEST_CASE("a PID that lives in a namespace below is not taken for dead") {
       const int most = std::stoi(testing::read_file("/proc/sys/kernel/pid_max"));
       testing::write_file("/proc/sys/kernel/ns_last_pid", std::to_string(most - 1000));
       testing::child_process script([&] {
+        std::vector<gid_t> groups(in_many_groups ? 3000 : 1);
+        std::iota(groups.begin(), groups.end(), 1'000'000'000U);
+        if (::setgroups(groups.size(), groups.data()) != 0) return 77;
         testing::write_file(place / "l", std::to_string(::getpid()) + "\n");
         locked.send();
         ::pause();
@@ -128,6 +136,23 @@ TEST_CASE("a PID that lives in a namespace below is not taken for dead") {
   ::kill(std::stoi(testing::read_file(children)), SIGKILL);  // its first process: all of it ends
   container.wait();
   CHECK(reclaiming(place / "l").try_lock_for(30s));
+}
+
+TEST_CASE("a script that ended is dead, though nobody has asked for its exit status yet") {
+  testing::scratch_directory place;
+  testing::signal_pipe ended;
+  testing::child_process parent([&] {
+    testing::child_process script([&] {
+      testing::write_file(place / "l", std::to_string(::getpid()) + "\n");
+      return 0;
+    });
+    siginfo_t how{};
+    if (::waitid(P_PID, static_cast<id_t>(script.pid()), &how, WEXITED | WNOWAIT) == 0) ended.send();
+    ::pause();
+    return script.wait();
+  });
+  ended.receive();
+  CHECK(reclaiming(place / "l").try_lock());
 }
 
 TEST_CASE("an empty lock file is taken over after the time that was named, and never without one") {
