@@ -81,7 +81,8 @@ git_answer exchange_files(const board& here, const std::string& from, const std:
     return {.status = EX_TEMPFAIL, .out = {}, .err = "a status is being written"};
   }
   if (const auto ignored = ignored_in_the_way(here, from, to); !ignored.empty()) {
-    return {.status = 1, .out = {}, .err = fmt::format("the ignored file '{}' is in the way", ignored.front())};
+    return {
+        .status = 1, .out = {}, .err = fmt::format("'{}', which git does not know, is in the way", ignored.front())};
   }
   // read-tree goes by the times in the index, and takes a file that was written anew with the same content for dirty.
   static_cast<void>(here.program.run({.arguments = {"update-index", "-q", "--refresh"}}));

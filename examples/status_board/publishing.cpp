@@ -26,7 +26,7 @@ git_answer fetch(const board& here, const upstream& where) {
 
 /// Never forced: what the remote's head does not lead to is refused there.
 git_answer push(const board& here, const upstream& where, const std::string& commit) {
-  return here.program.run({.arguments = {"push", "--porcelain", "--no-verify", "--no-follow-tags",
+  return here.program.run({.arguments = {"push", "--porcelain", "--no-verify", "--no-follow-tags", "--no-signed",
                                          "--recurse-submodules=no", "--", where.remote, commit + ":" + where.branch},
                            .timeout = here.settings.network_timeout});
 }

@@ -165,7 +165,7 @@ TEST_CASE("an environment that leads git astray does not") {
   CHECK(site.git(other, {"status", "--porcelain"}).empty());
 }
 
-TEST_CASE("hooks and prompts of a checkout are not run by an update or a sync") {
+TEST_CASE("hooks, prompts and signatures of a checkout are not run by an update or a sync") {
   board_site site("push: {attempts: 1}\n");
   for (const char* hook :
        {"pre-commit", "post-commit", "reference-transaction", "pre-push", "post-index-change", "post-checkout"}) {
@@ -173,6 +173,7 @@ TEST_CASE("hooks and prompts of a checkout are not run by an update or a sync") 
     write_file(file, "#!/bin/sh\ntouch \"" + (site.directory() / "ran").string() + "\"\nexit 1\n");
     REQUIRE(::chmod(file.c_str(), 0755) == 0);
   }
+  for (const char* key : {"commit.gpgSign", "push.gpgSign"}) site.git(site.checkout(), {"config", key, "true"});
   REQUIRE(site.update("a", "running").status == 0);
   REQUIRE(site.sync().status == 0);
   CHECK_FALSE(fs::exists(site.directory() / "ran"));

@@ -95,7 +95,7 @@ TEST_CASE("a file that git ignores here is in the way like any other: it is nobo
     REQUIRE(site.update("a", "running").status == 0);
     const tool_result result = site.sync();
     CHECK(result.status == 0);
-    CHECK(result.err.find("the ignored file '" + std::string(mine) + "' is in the way") != std::string::npos);
+    CHECK(result.err.find("'" + std::string(mine) + "', which git does not know, is in the way") != std::string::npos);
     CHECK(read_file(site.checkout() / mine) == "mine\n");
     CHECK(site.published("a").at("state") == "running");
     fs::remove_all(site.checkout() / name);
