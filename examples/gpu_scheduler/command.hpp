@@ -40,6 +40,11 @@ struct session {
 /// By number, by key, or by the path of its directory. Throws failure if there is none.
 [[nodiscard]] lockkit::task_status find_case(const session& open, const std::string& given);
 
+/// Gives `command` the arguments CASE..., and does `act` with each case that they name; one that fails is said, and keeps
+/// none of the others from it.
+using case_action = void (*)(session& open, const lockkit::task_status& task);
+void do_with_cases(CLI::App& command, context& shared, case_action act);
+
 void add_run(CLI::App& app, context& shared);
 void add_submit(CLI::App& app, context& shared);
 void add_status(CLI::App& app, context& shared);

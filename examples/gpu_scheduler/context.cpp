@@ -33,4 +33,19 @@ lockkit::task_status find_case(const session& open, const std::string& given) {
   return *found;
 }
 
+void do_with_cases(CLI::App& command, context& shared, case_action act) {
+  const auto cases = std::make_shared<std::vector<std::string>>();
+  command.add_option("CASE", *cases, "Number, name or directory")->required();
+  command.callback([cases, act, &shared] {
+    session open(shared);
+    for (const std::string& each : *cases) {
+      try {
+        act(open, find_case(open, each));
+      } catch (const std::exception& why) {
+        shared.failed(each, why);
+      }
+    }
+  });
+}
+
 }  // namespace gpu_scheduler

@@ -128,8 +128,10 @@ TEST_CASE("who is killed while acquire waits leaves nobody behind") {
 lockkit claim run p -- sh -c 'echo up > up; read line < go' &
 read line < up
 lockkit claim acquire p --for-pid $$ & waiter=$!
-until test -n "$(pgrep -P $waiter)"; do :; done
+until child=$(pgrep -P $waiter); do :; done
 kill -9 $waiter; wait $waiter; echo $?
+for n in $(seq 1000); do kill -0 $child 2>/dev/null || break; sleep 0.01; done
+kill -0 $child 2>/dev/null && echo "it waits on"
 echo end > go
 lockkit claim run p --timeout 20 -- echo had; taken)sh");
   CHECK(result.out == "137\nhad\nfree\n");

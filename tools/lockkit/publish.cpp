@@ -55,7 +55,7 @@ bool may_try_again(int descriptor) noexcept {
 
 /// To the end; 0, or the error of reading.
 int copy_all(int descriptor, lockkit::staged_file& out) {
-  std::array<std::byte, 65536> buffer;
+  std::array<std::byte, 65536> buffer{};
   for (;;) {
     const ssize_t got = ::read(descriptor, buffer.data(), buffer.size());
     if (got == 0) return 0;

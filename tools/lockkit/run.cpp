@@ -9,6 +9,7 @@
 #include "lock_waiting.hpp"
 #include "message.hpp"
 #include "options.hpp"
+#include "positionals.hpp"
 #include "quick_subcommands.hpp"
 
 namespace lockkit_command {
@@ -53,18 +54,6 @@ class lock_to_hold {
   std::unique_ptr<lockkit::lock_file> file_;
   std::unique_ptr<lockkit::file_mutex> mutex_;
 };
-
-/// run -- PATH -- COMMAND…: the path comes first if none was given before.
-void complete(run_options& options) {
-  auto& command = options.command;
-  if (options.path.empty() && command.size() > 1 && command[1] == "--") {
-    options.path = command[0];
-    command.erase(command.begin(), command.begin() + 2);
-  }
-  if (options.path.empty()) throw CLI::RequiredError("a lock file, as in 'lockkit run PATH -- COMMAND',");
-  if (command.empty()) throw CLI::RequiredError("a command after '--', as in 'lockkit run PATH -- COMMAND',");
-  if (options.only_try) options.timeout = {};
-}
 
 lockkit::lock_options how_to_wait(const run_options& options) {
   lockkit::lock_options how{.label = options.label};
@@ -129,7 +118,10 @@ void add_run(CLI::App& sub, invocation& call) {
   sub.footer(about_run);
   sub.callback([options, &call] {
     options->command = call.command;
-    complete(*options);
+    complete({&options->path}, options->command);
+    if (options->command.empty())
+      throw CLI::RequiredError("a command after '--', as in 'lockkit run PATH -- COMMAND',");
+    if (options->only_try) options->timeout = {};
     call.exit_code = run(*options);
   });
 }

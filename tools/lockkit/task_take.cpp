@@ -82,6 +82,7 @@ std::unique_ptr<holding> take(const task_context& context, const take_arguments&
   auto taken = open->tasks.take_until(given.options(), lockkit::deadline::after(given.timeout), stop);
   if (taken) return std::make_unique<held_task>(std::move(open), std::move(*taken), given.json);
   code = say_nothing_ready(context, given);
+  if (stop.stop_requested()) say("the process {} ended meanwhile", given.resident.process);
   return nullptr;
 }
 
@@ -105,8 +106,7 @@ int take_unattended(const task_context& context, const take_arguments& given) {
     open.tasks.hand_back(taken->ref);
     return io_error;
   }
-  taken->held.detach();
-  return done;
+  return done;  // the claim's object goes: the task is unknown from here on, and keeps its claim
 }
 
 int take(const task_context& context, const take_arguments& given) {
@@ -124,7 +124,7 @@ constexpr const char* about_task_take =
     "--for:\n"
     "the same, for a time. --unattended: nothing keeps it but the database; nobody takes the task again before "
     "somebody\n"
-    "reports about it, also if that never happens; until then it is shown as submitting or unknown.\n"
+    "reports about it, also if that never happens; until then it is shown as unknown.\n"
     "--json: {attempt, task, key, payload, items: [{name, group, token}]}.";
 
 }  // namespace
