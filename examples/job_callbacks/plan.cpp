@@ -12,19 +12,18 @@
 namespace job_callbacks {
 namespace {
 
-/// Numbered from 1 in the file's order.
-std::string directory_of_step(const workflow& what, const std::string& name) {
+/// Steps are numbered from 1 in the file's order.
+std::string directory_of(const workflow& what, const std::string& name, const material& whose) {
   const auto at = std::ranges::find(what.steps, name, &step::name);
-  return fmt::format("step_{:03}_{}", at - what.steps.begin() + 1, name);
+  return fmt::format("step_{:03}_{}/{}", at - what.steps.begin() + 1, name, directory_of_material(whose.name));
 }
 
 lockkit::new_task task_of(const workflow& what, const step& each, const material& whose) {
-  const std::string place = "/" + directory_of_material(whose.name);
   const step_payload payload{.material = whose.name,
                              .source = whose.source.native(),
                              .step = each.name,
-                             .directory = directory_of_step(what, each.name) + place,
-                             .before = each.after.empty() ? "" : directory_of_step(what, each.after.front()) + place,
+                             .directory = directory_of(what, each.name, whose),
+                             .before = each.after.empty() ? "" : directory_of(what, each.after.front(), whose),
                              .command = each.command,
                              .options = each.options};
   lockkit::new_task result;
