@@ -134,13 +134,13 @@ TEST_CASE("an event that is left between the manager's last look and its release
                                    "-e",
                                    "trace=unlinkat,unlink,renameat2",
                                    "-e",
-                                   "inject=unlinkat,unlink,renameat2:delay_enter=1500000:when=1"};
+                                   "inject=unlinkat,unlink,renameat2:delay_enter=4000000:when=1"};
   for (const std::string& each : here.site.command({"plan"})) slow.push_back(each);
   running_program manager(here.site.directory(), slow);
   // The lock is held, and its events are gone: it is before the release.
   REQUIRE(eventually([&] { return std::filesystem::exists(here.site.state() / "manager.lock"); }));
   REQUIRE(eventually([&] { return here.events() == 0; }));
-  std::this_thread::sleep_for(300ms);
+  std::this_thread::sleep_for(200ms);
   const tool_result left = here.site.live(jobs[0], "1");
   INFO(left.err);
   CHECK(contains(left.err, "a manager is at work"));
