@@ -10,7 +10,7 @@
 
 namespace lockkit_command {
 
-inline constexpr char hold_command[] = "lockkit-hold";
+inline constexpr const char* hold_command = "lockkit-hold";
 
 struct held_for {
   int pid = 0;

@@ -8,19 +8,21 @@
 namespace lockkit_command {
 namespace {
 
+/// Length of the character that begins with this byte, 0 if none does.
+std::size_t length_after(unsigned first) noexcept {
+  if (first < 0x80) return 1;
+  if (first < 0xC2 || first > 0xF4) return 0;
+  if (first < 0xE0) return 2;
+  return first < 0xF0 ? 3 : 4;
+}
+
 /// Length of the well-formed UTF-8 character that begins there, 0 if there is none (RFC 3629: no surrogates, nothing
 /// overlong, nothing beyond U+10FFFF). `point` gets its number.
 std::size_t character(std::string_view text, std::uint32_t& point) noexcept {
   const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(text[at]); };
-  const unsigned first = byte(0);
-  const std::size_t size = first < 0x80   ? 1
-                           : first < 0xC2 ? 0
-                           : first < 0xE0 ? 2
-                           : first < 0xF0 ? 3
-                           : first < 0xF5 ? 4
-                                          : 0;
+  const std::size_t size = length_after(byte(0));
   if (size == 0 || text.size() < size) return 0;
-  point = size == 1 ? first : first & (0x7FU >> size);
+  point = size == 1 ? byte(0) : byte(0) & (0x7FU >> size);
   for (std::size_t i = 1; i < size; ++i) {
     if ((byte(i) & 0xC0U) != 0x80U) return 0;
     point = (point << 6U) | (byte(i) & 0x3FU);

@@ -103,8 +103,9 @@ class resident_holder {
   }
 
   bool must_end() const {
-    pollfd waited[] = {{process_fd, POLLIN, 0}, {signals_, POLLIN, 0}, {answer_fd, 0, 0}};
-    return waits_for_itself_ || ::poll(waited, 3, 0) > 0;  // the third: nobody reads the answer any more
+    std::array<pollfd, 3> waited = {{{process_fd, POLLIN, 0}, {signals_, POLLIN, 0}, {answer_fd, 0, 0}}};
+    return waits_for_itself_ ||
+           ::poll(waited.data(), waited.size(), 0) > 0;  // the third: nobody reads the answer any more
   }
 
   /// Rule 5: the code, and what to say.
@@ -115,8 +116,8 @@ class resident_holder {
 
   /// Rule 3.
   void sleep() const {
-    pollfd waited[] = {{process_fd, POLLIN, 0}, {signals_, POLLIN, 0}};
-    while (::poll(waited, 2, -1) < 0 && errno == EINTR) {
+    std::array<pollfd, 2> waited = {{{process_fd, POLLIN, 0}, {signals_, POLLIN, 0}}};
+    while (::poll(waited.data(), waited.size(), -1) < 0 && errno == EINTR) {
     }
   }
 

@@ -15,8 +15,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-probe_result from_failure(std::string name, const std::string& failure, std::string how = {}) {
-  return {std::move(name), failure.empty(), failure.empty() ? std::move(how) : failure};
+probe_result from_failure(std::string name, const std::string& failure, const std::string& how = {}) {
+  return {std::move(name), failure.empty(), failure.empty() ? how : failure};
 }
 
 probe_result exclusive_create(const fs::path& place) {
