@@ -98,9 +98,10 @@ TEST_CASE("links planted in the way lead nowhere: nothing outside the checkout i
 
 TEST_CASE("where the kernel has no openat2, links are not followed either") {
   board_site site;
-  const auto update = [&](const std::string& job) {
-    return running_program(site.directory(), {"strace", "-o", "/dev/null", "-e", "inject=openat2:error=ENOSYS",
-                                              STATUS_BOARD_PROGRAM, "update", site.checkout().string(), job, "running"})
+  const auto update = [&](const std::string& job) {  // who is traced can't look for leaks
+    return running_program(site.directory(), {"env", "ASAN_OPTIONS=detect_leaks=0", "strace", "-o", "/dev/null", "-e",
+                                              "inject=openat2:error=ENOSYS", STATUS_BOARD_PROGRAM, "update",
+                                              site.checkout().string(), job, "running"})
         .wait();
   };
   const tool_result plain = update("a");
