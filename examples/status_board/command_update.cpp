@@ -75,25 +75,26 @@ std::string keep_status(const board& here, const status_files& files, const std:
   return ours;
 }
 
-/// Under the lock.
-commits_made commit_ours(const board& here, const status_record& record, const std::string& ours) {
+/// Under the lock. If the branch is later, another checkout's clock was ahead, of which no file here told when ours was
+/// `first` written; or the job has said more since, and that is to stay.
+commits_made commit_ours(const board& here, const status_record& record, const std::string& ours, bool first) {
   const status_files files(here.place.checkout, status_files::missing::make);  // the directory may be another by now
   std::string text = keep_status(here, files, record.job, ours);
   commits_made made = commit_later(here, record.job, {{record.job, text}});
   const auto later = made.outdated.find(record.job);
-  if (later == made.outdated.end() || text != ours) return made;
+  if (!first || later == made.outdated.end() || text != ours || made.of_jobs.contains(record.job)) return made;
   text = write_status(here, files, record, parse_record(later->second));
   return commit_later(here, record.job, {{record.job, text}});
 }
 
 /// Rule 2. The job is not to fail because of what happens here.
-void commit_status(const board& here, const status_record& record, const std::string& ours) {
+void commit_status(const board& here, const status_record& record, const std::string& ours, bool first) {
   constexpr std::string_view later = "the file is updated here; the next update or sync of it commits it";
   try {
     auto lock = here.lock();
     if (!lock) return here.say("{}", later);
     static_cast<void>(finish_move(here));
-    const commits_made made = commit_ours(here, record, ours);
+    const commits_made made = commit_ours(here, record, ours, first);
     here.unlock(*lock);
     if (!made.trouble.empty()) return here.say("not committed: {}; {}", made.trouble, later);
     const auto commit = made.of_jobs.find(record.job);
@@ -112,7 +113,8 @@ void update(const update_arguments& given, const context& shared) {
   record.progress = given.progress;
   const board here(given.checkout, shared.configuration_file, "update " + record.job);
   const status_files files(here.place.checkout, status_files::missing::make);
-  commit_status(here, record, write_status(here, files, record, {}));
+  const bool first = !read_previous(files, record.job);
+  commit_status(here, record, write_status(here, files, record, {}), first);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 ///  1. A file that holds a PID and nothing else: left behind when no process has that PID, neither here nor in a PID
 ///     namespace below ours that /proc shows. A bare number does not say whose it is; that it was made on this host,
 ///     and not in a namespace beside or above ours, is the caller's word.
+///     A zombie is nobody; a process that can't be looked at may be anybody.
 ///  2. A number that was given to another process meanwhile counts as its owner: the lock stays. Telling the two apart
 ///     would need the file's times, which follow a clock that can be set.
 ///  3. An empty file names nobody: left behind once neither its content nor its name was touched for the time that the

@@ -257,6 +257,17 @@ TEST_CASE("an update is later than what the branch has, though no file here says
   CHECK(site.published("a").at("state") == "done");
 }
 
+TEST_CASE("an update that the job's next one overtakes in the middle of its commit does not come back upon that one") {
+  board_site site("timeout: 50ms\n");
+  REQUIRE(site.update("a", "queued").status == 0);
+  const std::vector<std::string> update = {"update", site.checkout().string(), "a"};
+  const std::string next = std::string(STATUS_BOARD_PROGRAM) + " update '" + update[1] + "' a done 2>/dev/null";
+  REQUIRE(site.run({update[0], update[1], "a", "running"}, {git_that(site, " symbolic-ref ", next)}).status == 0);
+  REQUIRE(site.sync().status == 0);
+  CHECK(site.published("a").at("state") == "done");
+  CHECK(site.history("a").size() == 3);
+}
+
 TEST_CASE("a checkout whose lines end with CR and LF sends each status once") {
   board_site site;
   const fs::path other = site.clone("other");
