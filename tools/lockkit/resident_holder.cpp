@@ -82,8 +82,8 @@ void ask_for_short_turns() {
 
 class resident_holder {
  public:
-  resident_holder(const hold_request& request, std::filesystem::path path)
-      : request_(request), process_(process_fd), lock_(std::move(path), how()) {
+  resident_holder(const hold_request& request, const std::filesystem::path& path)
+      : request_(request), process_(process_fd), lock_(path, how()) {
     const sigset_t signals = signals_that_end_us();
     ::sigprocmask(SIG_BLOCK, &signals, nullptr);
     ::signal(SIGPIPE, SIG_IGN);
@@ -153,11 +153,12 @@ class resident_holder {
   lockkit::lock_file lock_;
 };
 
-[[noreturn]] void become_holder(const hold_request& request, std::filesystem::path path, int process, int answer) {
+[[noreturn]] void become_holder(const hold_request& request, const std::filesystem::path& path, int process,
+                                int answer) {
   try {
     take_name();
     ask_for_short_turns();
-    if (detach(process, answer)) resident_holder(request, std::move(path)).run();
+    if (detach(process, answer)) resident_holder(request, path).run();
   } catch (const std::exception&) {
     ::_exit(io_error);  // acquire finds no answer
   }
@@ -192,7 +193,7 @@ int start_resident_holder(const hold_request& request, const process_handle& pro
   if (child < 0) throw std::system_error(errno, std::system_category(), "fork");
   if (child == 0) {
     ::close(ends[0]);
-    become_holder(request, std::move(path), process.fd(), ends[1]);
+    become_holder(request, path, process.fd(), ends[1]);
   }
   ::close(ends[1]);
   const int code = read_answer(ends[0], child);

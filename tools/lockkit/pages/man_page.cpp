@@ -54,12 +54,12 @@ std::string terms(const std::vector<argument_doc>& arguments) {
 }
 
 std::string usage(const command_doc& command) {
-  std::string line = fmt::format("\\fBlockkit {}\\fR [\\fIOPTIONS\\fR]", roff(command.name()));
+  std::string line = fmt::format(R"(\fBlockkit {}\fR [\fIOPTIONS\fR])", roff(command.name()));
   for (const argument_doc& each : command.positionals) {
     const std::string shown = fmt::format("\\fI{}\\fR{}", roff(each.type), each.repeated ? "..." : "");
     line += each.required || command.runs_command ? " " + shown : " [" + shown + "]";
   }
-  if (command.runs_command) line += " \\-\\- \\fICOMMAND\\fR...";
+  if (command.runs_command) line += R"( \-\- \fICOMMAND\fR...)";
   return line + (command.children.empty() ? "\n" : " \\fIsubcommand\\fR ...\n");
 }
 
