@@ -20,7 +20,7 @@ void add_needs(CLI::App& app, lockkit::claim_request& request) {
 CLI::Option* add_json_object(CLI::App& app, const std::string& names, std::string& value, const std::string& help) {
   const auto read = [&value, names](const std::string& text) {
     if (!nlohmann::json::parse(text, nullptr, false).is_object()) {
-      throw CLI::ValidationError(names, "'" + text + "' is no JSON object such as {\"arch\": \"sm_90\"}");
+      throw CLI::ValidationError(names, "'" + text + R"(' is no JSON object such as {"arch": "sm_90"})");
     }
     value = text;
   };
