@@ -17,7 +17,8 @@ namespace {
 
 namespace bfs = boost::filesystem;
 
-constexpr std::size_t status_limit = 16384;
+constexpr std::size_t usual_status = 16384;
+constexpr std::size_t longest_status = std::size_t{1024} * 1024;  // 65,536 groups stand before the numbers
 
 /// The value of a line of /proc/PID/status; empty if there is none.
 std::string line_of(const std::string& status, std::string_view key) {
@@ -40,16 +41,18 @@ bool has_number(const std::string& status, std::int32_t pid) {
   return false;
 }
 
-/// By one entry of /proc. True as well when it can't be read, or not up to its numbers: before them stand up to 65,536
-/// groups.
+/// By one entry of /proc. True as well when it can't be read, or not up to its numbers.
 bool may_be(const std::string& entry, std::int32_t pid) {
   std::error_code ec;
   const std::string file = "/proc/" + entry + "/status";
-  const std::string status = platform::read_small_file(AT_FDCWD, file.c_str(), status_limit, ec);
+  std::string status = platform::read_small_file(AT_FDCWD, file.c_str(), usual_status, ec);
+  if (!ec && status.size() == usual_status) {
+    status = platform::read_small_file(AT_FDCWD, file.c_str(), longest_status, ec);
+  }
   if (ec == std::errc::no_such_file_or_directory || ec == std::errc::no_such_process) return false;
   if (ec) return true;
   if (is_zombie(status)) return false;
-  return has_number(status, pid) || status.size() >= status_limit;
+  return has_number(status, pid) || status.size() == longest_status;
 }
 
 /// Rule 1. True as well when /proc can't tell: it is another's, or hides the processes of others (hidepid), the first one
