@@ -21,6 +21,7 @@
 #include <utility>
 
 #include "failure.hpp"
+#include "tooling/words.hpp"
 
 namespace gpu_scheduler {
 
@@ -55,7 +56,8 @@ std::vector<std::string> pueue_executor::add_command(const job& what) const {
   }
   result.insert(result.end(), {"--", "env"});
   for (const auto& [name, value] : what.environment) result.push_back(fmt::format("{}={}", name, value));
-  result.insert(result.end(), what.command.begin(), what.command.end());
+  const std::vector<std::string> command = tooling::behind_env(what.command);
+  result.insert(result.end(), command.begin(), command.end());
   return result;
 }
 

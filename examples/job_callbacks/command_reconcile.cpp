@@ -12,12 +12,21 @@ struct reconcile_arguments {
   double every = 0;
 };
 
-void run_reconcile(context& shared, const reconcile_arguments& given) {
-  session open(read_workflow(shared.file));
-  for (;;) {
+/// False: a watch goes on, since Slurm or a disk may be back the next time.
+bool reconcile_once(session& open, context& shared, const reconcile_arguments& given) {
+  try {
     const bool had = open.managing.reconcile(deadline::after(std::chrono::duration<double>(given.timeout)));
     shared.result = had ? exit_status::ok : exit_status::try_later;
-    if (given.every <= 0) return;
+  } catch (const std::exception& why) {
+    if (given.every <= 0) throw;
+    say(why.what());
+  }
+  return given.every <= 0;
+}
+
+void run_reconcile(context& shared, const reconcile_arguments& given) {
+  session open(read_workflow(shared.file));
+  while (!reconcile_once(open, shared, given)) {
     std::this_thread::sleep_for(std::chrono::duration<double>(given.every));
   }
 }

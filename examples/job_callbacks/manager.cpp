@@ -4,7 +4,7 @@
 //  2. After the release the manager looks whether an event lies there, and if so tries for the lock again. An event may
 //     have come between its last look and the release, when whoever left it was turned away. That look is after the
 //     release, the turning away before it, and the event before that: it is seen; or another manager got the lock, which
-//     looks later still.
+//     looks later still. The same when its work ended by an exception, and once more only: that may be a full disk.
 //  3. An event is removed when the queue has it on disk. A manager that is killed between leaves one that is reported
 //     twice, which changes nothing.
 //  4. A step is taken together with a slot (max_jobs less reserve) straight into `submitting`: the intent is on disk
@@ -44,6 +44,12 @@ bool is_doubtful(const task_status& task) {
   return slurm::parse_mark(task.external).value_or(slurm::job_mark{}).id.empty();
 }
 
+/// Of this material alone: the others must not wait for it.
+bool is_for_good(const std::error_code& why) {
+  return why == std::errc::permission_denied || why == std::errc::operation_not_permitted ||
+         why == std::errc::read_only_file_system || why == std::errc::filename_too_long;
+}
+
 std::string holder_of(const std::filesystem::path& lock) {
   const auto seen = lockkit::inspect(lock);
   return seen.holder ? seen.holder->describe() : "somebody";
@@ -57,13 +63,22 @@ manager::manager(const workflow& what, lockkit::claim_store& store, lockkit::tas
       queue_(queue),
       say_(std::move(say)),
       events_(what.state),
-      turn_(what.state / "manager.lock", {.label = "job_callbacks"}),
+      turn_(what.state / "manager.lock", {.label = "job_callbacks", .foreign = lockkit::foreign_policy::reclaim_dead}),
       desk_(what.slurm, queue, [this](const std::string& text) { say_(text); }) {
   lockkit::ensure_directory(what_.state / "scripts");
   lockkit::ensure_directory(what_.root);
 }
 
 bool manager::run() {
+  try {
+    return run_while_events();
+  } catch (...) {
+    if (!events_.is_empty()) run_while_events();  // rule 2
+    throw;
+  }
+}
+
+bool manager::run_while_events() {
   do {
     if (!turn_.try_lock()) {  // rule 1
       say_(fmt::format("a manager is at work ({}); it will see this", holder_of(turn_.path())));
@@ -80,9 +95,12 @@ bool manager::reconcile(deadline turn) {
     say_(fmt::format("a manager is at work ({}), for too long", holder_of(turn_.path())));
     return false;
   }
-  {
+  try {
     const std::unique_lock hold(turn_, std::adopt_lock);
     work(depth::everything);
+  } catch (...) {
+    if (!events_.is_empty()) run_while_events();  // rule 2
+    throw;
   }
   return events_.is_empty() || run();
 }
@@ -141,9 +159,10 @@ std::vector<task_status> manager::handed_over(depth how) const {
 
 /// False: Slurm can't be asked. What a job said itself before Slurm ended it counts, and not how it ended then.
 bool manager::look(depth how) {
-  const auto found = desk_.look(handed_over(how));
+  const bool all = how == depth::everything;
+  const auto found = desk_.look(handed_over(how), all ? slurm::reach::all : slurm::reach::some);
   if (!found) return false;
-  drain();
+  if (all) drain();  // otherwise a pass may end here, and nobody would submit what follows them
   for (const finding& each : *found) tell(each);
   return true;
 }
@@ -208,7 +227,14 @@ std::optional<slurm::job> manager::prepare(const lockkit::taken_task& taken) {
   } catch (const failure& why) {
     tell({taken.ref, finding::kind::failed, "", why.what()});
     return std::nullopt;
-  } catch (const std::exception&) {  // a full disk passes
+  } catch (const std::system_error& why) {  // a full disk passes, and is met again by each step
+    if (!is_for_good(why.code())) {
+      queue_.hand_back(taken.ref);
+      throw;
+    }
+    tell({taken.ref, finding::kind::failed, "", why.what()});
+    return std::nullopt;
+  } catch (const std::exception&) {
     queue_.hand_back(taken.ref);
     throw;
   }

@@ -35,6 +35,7 @@ class manager {
  private:
   enum class depth { doubtful, everything };
 
+  bool run_while_events();
   void work(depth how);
   void remove_scripts() const;
   void drain();

@@ -18,12 +18,15 @@ std::string directory_of(const workflow& what, const std::string& name, const ma
   return fmt::format("step_{:03}_{}/{}", at - what.steps.begin() + 1, name, directory_of_material(whose.name));
 }
 
-lockkit::new_task task_of(const workflow& what, const step& each, const material& whose) {
+/// Where those before it are: steps that were planned before stay where they are, whatever is put before them later.
+using places = std::map<std::string, std::string>;
+
+lockkit::new_task task_of(const workflow& what, const step& each, const material& whose, const places& before) {
   const step_payload payload{.material = whose.name,
                              .source = whose.source.native(),
                              .step = each.name,
                              .directory = directory_of(what, each.name, whose),
-                             .before = each.after.empty() ? "" : directory_of(what, each.after.front(), whose),
+                             .before = each.after.empty() ? "" : before.at(each.after.front()),
                              .command = each.command,
                              .options = each.options};
   lockkit::new_task result;
@@ -41,11 +44,14 @@ planned plan(lockkit::task_queue& queue, const workflow& what) {
   planned result;
   for (const material& whose : what.materials) {
     std::map<std::string, std::uint64_t> numbers;
+    places directories;
     for (const step& each : what.steps) {
-      lockkit::new_task task = task_of(what, each, whose);
+      lockkit::new_task task = task_of(what, each, whose, directories);
       for (const std::string& other : each.after) task.after.push_back(numbers.at(other));
       const lockkit::submission made = queue.submit(task);
       numbers[each.name] = made.id;
+      const auto known = made.fresh ? std::nullopt : queue.find(made.id);
+      directories[each.name] = known ? parse_payload(known->payload).directory : directory_of(what, each.name, whose);
       ++(made.fresh ? result.fresh : result.known);
     }
   }

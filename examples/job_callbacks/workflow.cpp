@@ -106,7 +106,8 @@ class reader {
     check_words(map, "command", made.command);
     check_words(map, "options", made.options);
     for (const std::string& each : made.options) {
-      if (!each.starts_with("--") || each == "--") map.refuse(map.at("options"), "options: expected --name=value");
+      const std::string problem = slurm::problem_with_option(each);
+      if (!problem.empty()) map.refuse(map.at("options"), "options: " + problem);
     }
     return made;
   }

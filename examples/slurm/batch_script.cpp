@@ -5,13 +5,16 @@
 //     its own (#SBATCH), and behind a command it looks for none: a word with line ends in it stays a word.
 //  3. `env` starts the command, not the shell: none of the shell's own words (eval, exec, exit) is meant.
 //  4. The script goes to the directory by `env -C`: sbatch's --chdir would run the job in /tmp if it is gone.
-//  5. Slurm never runs it again by itself (--no-requeue). If an administrator makes it, the first line refuses.
+//  5. Options of people stand before ours: of two that contradict each other sbatch takes the last, and a job is found by
+//     its name. Those that no later one undoes are refused when they are read (settings.cpp).
+//  6. Slurm never runs it again by itself (--no-requeue). If an administrator makes it, the first line refuses.
 #include "slurm/batch_script.hpp"
 
 #include <fmt/format.h>
 
 #include "slurm/job_mark.hpp"
 #include "tooling/client_call.hpp"
+#include "tooling/words.hpp"
 
 namespace slurm {
 namespace {
@@ -32,7 +35,8 @@ std::string line_of(const std::vector<std::string>& words) {
 std::vector<std::string> command_words(const job& what) {
   std::vector<std::string> result = {"env", "-C", what.directory.native(), "--"};
   for (const auto& [name, value] : what.environment) result.push_back(fmt::format("{}={}", name, value));
-  result.insert(result.end(), what.command.begin(), what.command.end());
+  const std::vector<std::string> command = tooling::behind_env(what.command);
+  result.insert(result.end(), command.begin(), command.end());
   return result;
 }
 
@@ -67,14 +71,10 @@ std::string batch_script(const job& what, const settings& how) {
 }
 
 std::vector<std::string> submission_arguments(const job& what) {
-  std::vector<std::string> result = {"--parsable",
-                                     "--no-requeue",
-                                     "--chdir=/",
-                                     "--job-name=" + job_name(what.ref),
-                                     "--output=" + pattern(what.output),
-                                     "--error=" + pattern(what.errors)};
-  result.insert(result.end(), what.options.begin(), what.options.end());
-  result.push_back(what.script.native());
+  std::vector<std::string> result = what.options;
+  result.insert(result.end(),
+                {"--parsable", "--no-requeue", "--chdir=/", "--job-name=" + job_name(what.ref),
+                 "--output=" + pattern(what.output), "--error=" + pattern(what.errors), what.script.native()});
   return result;
 }
 

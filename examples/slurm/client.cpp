@@ -111,9 +111,13 @@ std::optional<std::string> parse_submission(std::string_view text) {
 }
 
 tooling::client_answer client::call(const std::vector<std::string>& arguments) const {
-  // Of a callback's own job; with SLURM_CONF, which is everybody's.
-  return tooling::call_client(tooling::by_way_of(how_.prefix, how_.remote_shell, arguments), how_.timeout,
-                              {.prefix = "SLURM_", .but = "SLURM_CONF"});
+  // Of a callback's own job, and what people have set for jobs of their own (another cluster, say); with SLURM_CONF,
+  // which is everybody's.
+  return tooling::call_client(
+      tooling::by_way_of(how_.prefix, how_.remote_shell, arguments), how_.timeout,
+      {.beginnings = {"SLURM_", "SBATCH_", "SQUEUE_", "SACCT_", "SCANCEL_", "CUDA_VISIBLE_DEVICES",
+                      "GPU_DEVICE_ORDINAL", "ROCR_VISIBLE_DEVICES", "TMPDIR"},
+       .but = "SLURM_CONF"});
 }
 
 std::string client::ask(const std::vector<std::string>& arguments) const {

@@ -16,7 +16,9 @@
 //  6. Whether a job has begun is what it told the queue (its mark), not what Slurm says: one that Slurm saw running may
 //     have been refused by its first line. A job that is over and has not begun, ran nothing. The queue is read again
 //     after Slurm's answer, as it may have begun between the first reading and its end.
-//  7. No answer, or only one of squeue without one of sacct where that is needed, says nothing about any job.
+//  7. A job that has begun is nowhere only if nobody has its number any more: people rename jobs. Under another name
+//     its number says nothing, neither that it runs nor that it is gone.
+//  8. No answer, or only one of squeue without one of sacct where that is needed, says nothing about any job.
 #include "slurm/desk.hpp"
 
 #include <fmt/chrono.h>
@@ -116,40 +118,46 @@ std::optional<std::string> desk::submit(const job& what) {
   return std::nullopt;
 }
 
-desk::rows_by_name desk::ask(const std::vector<task_status>& tasks) const {
-  rows_by_name result;
-  for (const task_status& each : tasks) result[job_name(ref_of(each))];
+desk::answers desk::ask(const std::vector<task_status>& tasks) const {
+  answers result;
+  for (const task_status& each : tasks) result.rows[job_name(ref_of(each))];
   for (job_row& each : slurm_.queue()) {
-    const auto ours = result.find(each.name);
-    if (ours != result.end()) ours->second.push_back(std::move(each));
+    const auto ours = result.rows.find(each.name);
+    if (ours != result.rows.end()) {
+      ours->second.push_back(std::move(each));
+    } else {
+      result.others.insert(std::move(each.id));
+    }
   }
-  for (const task_status& each : tasks) keep_own(each, result[job_name(ref_of(each))]);
+  for (const task_status& each : tasks) keep_own(each, result.rows[job_name(ref_of(each))]);
   add_accounting(tasks, result);
   return result;
 }
 
 /// Rule 3.
-void desk::add_accounting(const std::vector<task_status>& tasks, rows_by_name& rows) const {
+void desk::add_accounting(const std::vector<task_status>& tasks, answers& told) const {
   std::vector<std::string> names;
-  for (const auto& [name, known] : rows) {
+  for (const auto& [name, known] : told.rows) {
     if (!has_live(known)) names.push_back(name);
   }
   if (names.empty()) return;
   for (job_row& each : slurm_.accounting(names, day_before(tasks))) {
-    const auto ours = rows.find(each.name);
-    if (ours != rows.end()) merge(ours->second, std::move(each));
+    const auto ours = told.rows.find(each.name);
+    if (ours != told.rows.end()) merge(ours->second, std::move(each));
   }
 }
 
-/// Rule 7.
-std::optional<std::vector<finding>> desk::look(const std::vector<task_status>& tasks) {
+/// Rule 8.
+std::optional<std::vector<finding>> desk::look(const std::vector<task_status>& tasks, reach how_many) {
   std::vector<finding> result;
+  missing_ = 0;
+  if (how_many == reach::all) forget_all_but(tasks);  // what has ended otherwise
   if (tasks.empty()) return result;
   try {
-    rows_by_name rows = ask(tasks);
+    answers told = ask(tasks);
     if (!std::exchange(reached_, true)) say_("Slurm answers again");
     for (const task_status& each : tasks) {
-      auto found = judge(each, std::move(rows[job_name(ref_of(each))]));
+      auto found = judge(each, told);
       if (found) result.push_back(std::move(*found));
     }
     return result;
@@ -159,12 +167,15 @@ std::optional<std::vector<finding>> desk::look(const std::vector<task_status>& t
   }
 }
 
-std::optional<finding> desk::judge(const task_status& task, std::vector<job_row> rows) {
+std::optional<finding> desk::judge(const task_status& task, answers& told) {
+  std::vector<job_row>& rows = told.rows[job_name(ref_of(task))];
   const job_mark mark = parse_mark(task.external).value_or(job_mark{});
   keep_own(task, rows);
   std::erase_if(rows, [](const job_row& each) { return each.phase == job_phase::replaced; });
-  if (rows.empty()) return judge_missing(task, mark);
+  const bool renamed = rows.empty() && mark.begun && told.others.contains(mark.id);
+  if (rows.empty() && !renamed) return judge_missing(task, mark);
   forget(job_name(ref_of(task)));
+  if (renamed) return std::nullopt;  // rule 7
   const auto live = std::ranges::find_if(rows, &job_row::lives);
   if (live == rows.end()) return judge_end(task, mark, rows.back());
   if (task.cancel_wanted) {
@@ -206,7 +217,10 @@ std::optional<finding> desk::judge_missing(const task_status& task, const job_ma
   const auto now = clock::now();
   const std::string name = job_name(ref_of(task));
   const auto since = missing_since_.try_emplace(name, now).first->second;
-  if (since == now || now < gone_at(task, since)) return std::nullopt;
+  if (since == now || now < gone_at(task, since)) {
+    ++missing_;
+    return std::nullopt;
+  }
   forget(name);
   if (mark.begun) {
     return finding{ref_of(task), kind::failed, {}, fmt::format("Slurm does not know job {} any more", mark.id)};
@@ -218,6 +232,15 @@ void desk::forget(const std::string& name) {
   missing_since_.erase(name);
   const std::lock_guard hold(mutex_);
   doubtful_.erase(name);
+}
+
+void desk::forget_all_but(const std::vector<task_status>& tasks) {
+  std::set<std::string> names;
+  for (const task_status& each : tasks) names.insert(job_name(ref_of(each)));
+  const auto is_over = [&](const auto& each) { return !names.contains(each.first); };
+  std::erase_if(missing_since_, is_over);
+  const std::lock_guard hold(mutex_);
+  std::erase_if(doubtful_, is_over);
 }
 
 void desk::stop(const job_row& row) const {

@@ -7,6 +7,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -45,6 +46,9 @@ struct finding {
 /// Says it to the queue. False: it was not this one's to say any more, which is no error. Throws std::system_error.
 bool report(lockkit::task_queue& queue, const finding& what, std::chrono::milliseconds retry_after = {});
 
+/// Whether these are all attempts of which Slurm may know.
+enum class reach { all, some };
+
 /// May be used from several threads; look() from one at a time.
 class desk {
  public:
@@ -59,22 +63,27 @@ class desk {
   [[nodiscard]] std::optional<std::string> submit(const job& what);
   /// What Slurm says about attempts that are submitting, running or unknown. Those of which nothing is known yet are
   /// missing. Stops those of which `cancel_wanted` says so. nullopt: it can't be asked, and nothing is known.
-  [[nodiscard]] std::optional<std::vector<finding>> look(const std::vector<lockkit::task_status>& tasks);
+  [[nodiscard]] std::optional<std::vector<finding>> look(const std::vector<lockkit::task_status>& tasks,
+                                                         reach how_many = reach::all);
   /// Attempts that Slurm did not know in the last look, and of which it is too early to say that they are nowhere.
-  [[nodiscard]] std::size_t missing() const noexcept { return missing_since_.size(); }
+  [[nodiscard]] std::size_t missing() const noexcept { return missing_; }
 
  private:
   using clock = std::chrono::steady_clock;
-  using rows_by_name = std::map<std::string, std::vector<job_row>>;
+  struct answers {
+    std::map<std::string, std::vector<job_row>> rows;  ///< by name
+    std::set<std::string> others;                      ///< numbers that squeue shows under names that are not asked for
+  };
 
-  [[nodiscard]] rows_by_name ask(const std::vector<lockkit::task_status>& tasks) const;
-  void add_accounting(const std::vector<lockkit::task_status>& tasks, rows_by_name& rows) const;
-  [[nodiscard]] std::optional<finding> judge(const lockkit::task_status& task, std::vector<job_row> rows);
+  [[nodiscard]] answers ask(const std::vector<lockkit::task_status>& tasks) const;
+  void add_accounting(const std::vector<lockkit::task_status>& tasks, answers& told) const;
+  [[nodiscard]] std::optional<finding> judge(const lockkit::task_status& task, answers& told);
   [[nodiscard]] std::optional<finding> judge_end(const lockkit::task_status& task, const job_mark& mark,
                                                  const job_row& row) const;
   [[nodiscard]] std::optional<finding> judge_missing(const lockkit::task_status& task, const job_mark& mark);
   [[nodiscard]] clock::time_point gone_at(const lockkit::task_status& task, clock::time_point missing_since);
   void forget(const std::string& name);
+  void forget_all_but(const std::vector<lockkit::task_status>& tasks);
   void stop(const job_row& row) const;
 
   const settings& how_;
@@ -84,6 +93,7 @@ class desk {
   std::mutex mutex_;
   std::map<std::string, clock::time_point> doubtful_;  ///< handed to an sbatch of ours that ended without an answer
   std::map<std::string, clock::time_point> missing_since_;
+  std::size_t missing_ = 0;
   bool reached_ = true;
 };
 

@@ -24,6 +24,10 @@ struct settings {
   milliseconds timeout{60000};  ///< of one call of a client
 };
 
+/// Why sbatch can't be given it; empty: it can. One word that begins with "--" ("-p gpu" would make a script's name of
+/// "gpu"), and none by which a job would not be the one that is looked for afterwards.
+[[nodiscard]] std::string problem_with_option(const std::string& option);
+
 /// What may stand there, for yaml_map.
 [[nodiscard]] settings read_settings(const std::filesystem::path& file, const YAML::Node& node,
                                      const std::vector<std::string_view>& placeholders);

@@ -105,7 +105,7 @@ client_answer call_client(const std::vector<std::string>& arguments, std::chrono
                              .directory = {},
                              .descriptors = {{out.write.get(), STDOUT_FILENO}, {err.write.get(), STDERR_FILENO}},
                              .new_session = true,
-                             .withheld = withheld.prefix,
+                             .withheld = withheld.beginnings,
                              .but = withheld.but},
                             ec);
   out.write.close();

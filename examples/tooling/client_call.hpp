@@ -19,9 +19,9 @@ struct client_answer {
   [[nodiscard]] std::string complaint() const;
 };
 
-/// `without`: variables whose names begin so are kept from it, but for those named in full in `but`.
+/// Variables whose names begin so are kept from it, but for the one named in full in `but`.
 struct withheld_variables {
-  std::string prefix{};
+  std::vector<std::string> beginnings{};
   std::string but{};
 };
 [[nodiscard]] client_answer call_client(const std::vector<std::string>& arguments, std::chrono::milliseconds timeout,

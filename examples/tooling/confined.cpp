@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <string>
+#include <system_error>
 
 #include "tooling/failure.hpp"
 #include "tooling/words.hpp"
@@ -40,10 +40,14 @@ int open_component(int parent, const std::string& name) {
                 fmt::format("'{}' is no directory inside '{}': {}", visible(inside.native()), root.native(), reason));
 }
 
-std::string reason_of(int error) {
-  if (error == ELOOP || error == ENOTDIR) return "a link, or something else that is no directory, stands there";
-  if (error == EXDEV) return "it leads out of there";
-  return std::strerror(error);
+/// What is planted there stays. The rest (a full disk) may pass.
+[[noreturn]] void refuse_for(int error, const std::filesystem::path& root, const std::filesystem::path& inside) {
+  if (error == ELOOP || error == ENOTDIR) {
+    refuse(root, inside, "a link, or something else that is no directory, stands there");
+  }
+  if (error == EXDEV) refuse(root, inside, "it leads out of there");
+  throw std::system_error(error, std::system_category(),
+                          fmt::format("cannot make '{}' inside '{}'", visible(inside.native()), root.native()));
 }
 
 /// A descriptor that closes itself.
@@ -70,13 +74,13 @@ class opened_directory {
 
 confined_directory confined_directory::make(const std::filesystem::path& root, const std::filesystem::path& inside) {
   opened_directory at(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (at.get() < 0) refuse(root, inside, reason_of(errno));
+  if (at.get() < 0) refuse_for(errno, root, inside);
   for (const std::filesystem::path& name : inside) {
     const bool plain = !name.empty() && name != "." && name != ".." && name.native().find('/') == std::string::npos;
     if (!plain) refuse(root, inside, "it is not made of plain names");
-    if (::mkdirat(at.get(), name.c_str(), 0777) != 0 && errno != EEXIST) refuse(root, inside, reason_of(errno));
+    if (::mkdirat(at.get(), name.c_str(), 0777) != 0 && errno != EEXIST) refuse_for(errno, root, inside);
     const int next = open_component(at.get(), name.native());
-    if (next < 0) refuse(root, inside, reason_of(errno));
+    if (next < 0) refuse_for(errno, root, inside);
     at.become(next);
   }
   return confined_directory(at.take());

@@ -11,7 +11,7 @@ namespace tooling {
 class confined_directory {
  public:
   /// Makes what is missing of `inside` (relative, plain names) under `root`, which must exist, and opens the last.
-  /// Throws failure: a component is a link or no directory, or leads out.
+  /// Throws failure: a component is a link or no directory, or leads out. std::system_error: whatever else went wrong.
   static confined_directory make(const std::filesystem::path& root, const std::filesystem::path& inside);
 
   confined_directory(confined_directory&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}

@@ -66,8 +66,9 @@ std::vector<std::string> environment_for(const spawn_request& wanted) {
   for (char** each = environ; *each != nullptr; ++each) {
     const std::string entry = *each;
     const std::string name = entry.substr(0, entry.find('='));
-    const bool withheld = !wanted.withheld.empty() && name.starts_with(wanted.withheld) && name != wanted.but;
-    if (!withheld && !wanted.environment.contains(name)) result.push_back(entry);
+    const bool withheld =
+        std::ranges::any_of(wanted.withheld, [&](const std::string& beginning) { return name.starts_with(beginning); });
+    if ((!withheld || name == wanted.but) && !wanted.environment.contains(name)) result.push_back(entry);
   }
   for (const auto& [name, value] : wanted.environment) result.emplace_back(name).append("=").append(value);
   return result;

@@ -21,8 +21,8 @@ struct spawn_request {
   std::filesystem::path errors = "/dev/null";
   std::vector<std::pair<int, int>> descriptors;  ///< (ours, the child's); the child's are 0, 1, 2, 3, without gaps
   bool new_session = false;
-  std::string withheld{};  ///< variables of ours whose names begin so are not passed on; empty: all are
-  std::string but{};       ///< except for this one
+  std::vector<std::string> withheld{};  ///< variables of ours whose names begin so are not passed on
+  std::string but{};                    ///< except for this one
 };
 
 /// The child's pid; -1 with ec: there is none. A program that can't be executed is such an error.

@@ -40,6 +40,13 @@ std::optional<std::string> percent_decode(std::string_view text) {
   return result;
 }
 
+std::vector<std::string> behind_env(const std::vector<std::string>& command) {
+  std::vector<std::string> result;
+  if (command.front().find('=') != std::string::npos) result = {"nice", "-n", "0", "--"};  // starts it, and no more
+  result.insert(result.end(), command.begin(), command.end());
+  return result;
+}
+
 std::string visible(std::string_view bytes) {
   return percent_encode(bytes, " !\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~");
 }

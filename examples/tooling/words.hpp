@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace tooling {
 
@@ -14,5 +15,8 @@ namespace tooling {
 
 /// Printable ASCII as it is, the rest and '%' as %XX: for messages, tables and JSON.
 [[nodiscard]] std::string visible(std::string_view bytes);
+
+/// A command as `env` takes it behind its variables: it would take a program with '=' in its name for one more of them.
+[[nodiscard]] std::vector<std::string> behind_env(const std::vector<std::string>& command);
 
 }  // namespace tooling

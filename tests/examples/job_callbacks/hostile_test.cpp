@@ -104,8 +104,11 @@ TEST_CASE("names that can't be a material's are refused before anything is submi
   CHECK(contains(refusal_of(material + "steps: [{name: A, command: [a=b]}]\n"), "has no '=' in it"));
   CHECK(contains(refusal_of(material + "steps: [{name: A, command: a b}]\n"), "no shell splits a line"));
   CHECK(contains(refusal_of(material + "steps: [{name: A, after: [B], command: [a]}]\n"), "no step 'B' above 'A'"));
-  CHECK(
-      contains(refusal_of(material + "steps: [{name: A, command: [a], options: [-p, x]}]\n"), "expected --name=value"));
+  const auto with_option = [&](const std::string& option) {
+    return refusal_of(material + "steps: [{name: A, command: [a], options: [" + option + "]}]\n");
+  };
+  CHECK(contains(with_option("-p, x"), "is no option of one word"));
+  CHECK(contains(with_option("--job-name=x"), "jobs are found by the name that they get here"));
   CHECK(contains(refusal_of(material + "steps: [{name: A, command: ['{materiel}']}]\n"), "did you mean '{material}'"));
   CHECK(contains(refusal_of(material + step + "limits: {max_jobs: 3, reserve: 3}\n"), "leaves nothing"));
 }

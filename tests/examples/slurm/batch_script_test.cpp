@@ -108,10 +108,54 @@ TEST_CASE("paths with sbatch's own marks in them are taken as they are") {
   CHECK(arguments.back().starts_with('/'));
 }
 
+TEST_CASE("a program with an equals sign in its path is run, and not taken for one more variable") {
+  const scratch_directory here;
+  const std::filesystem::path program = here / "of=them" / "writes";
+  std::filesystem::create_directory(program.parent_path());
+  write_file(program, "#!/bin/sh\necho \"$MINE\" >ran\n");
+  std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+  write_file(here / "material", "#!/bin/sh\necho the material >ran\n");
+  std::filesystem::permissions(here / "material", std::filesystem::perms::owner_all);
+  slurm::job what = writing_job(here);
+  what.command = {program.string(), (here / "material").string()};
+  CHECK(run_script(here, what) == 0);
+  REQUIRE(here.names().count("ran") == 1);
+  CHECK(read_file(here / "ran") == "it's $HOME\n");
+}
+
+TEST_CASE("whatever options people give, the last word on a job's name and on running it again is ours") {
+  const scratch_directory here;
+  slurm::job what = writing_job(here);
+  what.options = {"--job-name=x", "--requeue", "--output=/x", "--chdir=/x"};
+  const auto arguments = slurm::submission_arguments(what);
+  const auto last = [&](const std::string& first, const std::string& second) {
+    return *std::find_if(arguments.rbegin(), arguments.rend(),
+                         [&](const std::string& each) { return each.starts_with(first) || each.starts_with(second); });
+  };
+  CHECK(last("--job-name", "--job-name") == "--job-name=lockkit-7-1-aa");
+  CHECK(last("--requeue", "--no-requeue") == "--no-requeue");
+  CHECK(last("--chdir", "--chdir") == "--chdir=/");
+  CHECK(last("--output", "--output") != "--output=/x");
+}
+
+TEST_CASE(
+    "options by which a job could not be found again, or would be none or many, are refused, shortened ones too") {
+  for (const char* each :
+       {"--job-name=x", "--job-n", "--requeue", "--clusters=b", "--cluster=b", "--array=1-9", "--arr=1", "--wrap=x",
+        "--wait", "--test-only", "--test", "--{group}", "--=x", "-J", "x", "--", ""}) {
+    CAPTURE(each);
+    CHECK_FALSE(slurm::problem_with_option(each).empty());
+  }
+  for (const char* each : {"--partition={group}", "--no-requeue", "--wait-all-nodes=1", "--hold", "--time=30"}) {
+    CAPTURE(each);
+    CHECK(slurm::problem_with_option(each).empty());
+  }
+}
+
 TEST_CASE("a client is given none of the variables of the job that it is called from") {
   ::setenv("SLURM_RESTART_COUNT", "3", 1);
   ::setenv("SLURM_CONF", "/x", 1);
-  const auto answer = tooling::call_client({"env"}, 5s, {.prefix = "SLURM_", .but = "SLURM_CONF"});
+  const auto answer = tooling::call_client({"env"}, 5s, {.beginnings = {"SLURM_"}, .but = "SLURM_CONF"});
   ::unsetenv("SLURM_RESTART_COUNT");
   ::unsetenv("SLURM_CONF");
   CHECK(answer.output.find("SLURM_RESTART_COUNT") == std::string::npos);

@@ -130,6 +130,8 @@ TEST_CASE("a number that Slurm gave to another job after its counter was reset i
   place.answers(queue_line("5", "RUNNING", "somebody's") + queue_line("6", "RUNNING", "lockkit-1-1-other"),
                 accounting_line("5", "COMPLETED", "somebody's") + accounting_line("5", "RUNNING", "somebody's"));
   CHECK(place.look().empty());
+  place.answers(queue_line("6", "RUNNING", "lockkit-1-1-other"),
+                accounting_line("5", "COMPLETED", "somebody's") + accounting_line("5", "RUNNING", "somebody's"));
   const auto found = place.find_out();
   CHECK((found.how == kind::failed));
   CHECK(found.text == "Slurm does not know job 5 any more");
@@ -154,6 +156,38 @@ TEST_CASE("a job that is known to nobody, twice and long enough, is nowhere; not
   CHECK(slurm::report(place.queue, found));
   CHECK(place.task().state == task_state::ready);
   CHECK(place.desk.missing() == 0);
+}
+
+TEST_CASE("a job that has begun and was renamed is not gone: nothing is concluded while squeue shows its number") {
+  desk_place place;
+  place.how.settle = 1ms;
+  REQUIRE(slurm::may_begin(place.queue, place.ref, "5", "0"));
+  place.answers(queue_line("5", "RUNNING", "x"));
+  for (int n = 0; n < 3; ++n) {
+    CHECK(place.look().empty());
+    CHECK(place.desk.missing() == 0);
+    std::this_thread::sleep_for(5ms);
+  }
+}
+
+TEST_CASE("an attempt that was missing and has ended otherwise is missing no longer") {
+  desk_place place;
+  place.answers("");
+  CHECK(place.look().empty());
+  CHECK(place.desk.missing() == 1);
+  CHECK(place.desk.look({})->empty());
+  CHECK(place.desk.missing() == 0);
+}
+
+TEST_CASE(
+    "Slurm's programs see nothing of what is set for other jobs: no other cluster, no cards of a job that calls") {
+  desk_place place;
+  place.slurm.set("sbatch", "env >\"$here/environment\"; echo 1");
+  const std::vector<const char*> names = {"SBATCH_CLUSTERS", "SQUEUE_CLUSTERS", "SLURM_JOB_ID", "CUDA_VISIBLE_DEVICES"};
+  for (const char* each : names) ::setenv(each, "withheld", 1);
+  CHECK(place.desk.submit(place.job()));
+  for (const char* each : names) ::unsetenv(each);
+  CHECK(read_file(place.slurm.folder() / "environment").find("withheld") == std::string::npos);
 }
 
 TEST_CASE("no answer of squeue, or of sacct where that is needed, concludes nothing") {
