@@ -97,6 +97,7 @@ TEST_CASE("dotlockfile breaks what looks five minutes old, and lockkit's process
   holder.unlock();
   CHECK(holder.lost());
   CHECK(fs::exists(place / "l"));
+  CHECK_FALSE(lock_file(place / "l").try_lock());  // it is dotlockfile's now
 }
 
 // But for its time: a wait maps the word, and the kernel's futex code takes that for a write.

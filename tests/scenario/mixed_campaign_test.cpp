@@ -1,4 +1,9 @@
-/// lockkit, shells, Python and dotlockfile compete for one path: never two holders.
+/// lockkit, shells and Python compete for one path: never two holders.
+///
+/// dotlockfile (liblockfile 1.17) can't be among them: where the lock vanishes between its failed link() and its stat(),
+/// it takes it for stale and unlinks the name, whoever has made the lock anew by then. Seen by strace, with ENOENT
+/// injected at that stat(), and as an overlap in one run of this campaign on a busy machine. What it and lockkit do to each
+/// other: lock_peers_test.cpp.
 ///
 /// Participants that ignore the lock must be reported: the last tests. Seen to fail besides, with the library changed:
 /// unlock before unlink (rule 10), any file at the name adopted (rule 8), the kernel's lock granted always.
@@ -101,8 +106,8 @@ bool lacks_soft_file_lock() {
 
 }  // namespace
 
-TEST_CASE("lock_file, bash, dash, SoftFileLock and dotlockfile compete for one path without overlap") {
-  if (lacks("dotlockfile", "liblockfile-bin") || lacks("bash", "bash") || lacks("dash", "dash")) return;
+TEST_CASE("lock_file, bash, dash and SoftFileLock compete for one path without overlap") {
+  if (lacks("bash", "bash") || lacks("dash", "dash")) return;
   if (lacks_soft_file_lock()) return;
   mixed_arena arena;
   add_lockkit(arena, "lock_file", plant_method::automatic);
@@ -111,7 +116,6 @@ TEST_CASE("lock_file, bash, dash, SoftFileLock and dotlockfile compete for one p
   add_crashing(arena, "lock_file, crashing");
   arena.add_script("bash set -C", "bash", "noclobber");
   arena.add_script("dash set -C", "dash", "noclobber");
-  arena.add_script("dotlockfile", "dash", "dotlockfile");
   arena.add_python("SoftFileLock");
   CHECK(arena.run(in_long_runs(40'000, 10'000), in_long_runs(1000, 50), in_long_runs(1700s, 900s)));
   CHECK(arena.stop() == 0);

@@ -2,8 +2,6 @@
 # participant.sh KIND DIRECTORY NAME: takes turns under the lock DIRECTORY/l until DIRECTORY/stop appears; the number of
 # its turns so far stands in DIRECTORY/turns.NAME. Runs in any POSIX shell.
 # KIND: noclobber    the shell's own exclusive creation
-#       dotlockfile  liblockfile's command: a temporary file linked to the name. Without -p, so that it judges by age
-#                    alone (five minutes), and because 1.17 writes beyond its buffer when it reads a long lock file
 #       none         ignores the lock: the witness must report it
 set -C
 place=$2
@@ -12,10 +10,6 @@ case $1 in
   noclobber)
     take() { { echo "$$" > "$place/l"; } 2>/dev/null; }
     give() { rm "$place/l"; }
-    ;;
-  dotlockfile)
-    take() { dotlockfile -l -r 0 "$place/l" 2>/dev/null; }
-    give() { dotlockfile -u "$place/l"; }
     ;;
   none)
     take() { true; }
