@@ -34,7 +34,7 @@ struct task_record {
 [[nodiscard]] bool is_over(task_state state) noexcept;
 
 /// An event of the task, with its queue and key as pool and name, and the PID of its claim's holder.
-void note_task(connection& db, std::int64_t id, std::string_view kind);
+void note_task(connection& db, std::int64_t id, std::string_view what);
 /// Closes the row of its present attempt in the history.
 void end_attempt(connection& db, const task_record& task, std::string_view outcome);
 /// Over, with a result or a reason. Whoever depends on a task that is done is ready from now on.
