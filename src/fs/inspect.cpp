@@ -54,6 +54,16 @@ std::chrono::nanoseconds age_of(const struct stat& file) noexcept {
   return std::max(std::chrono::nanoseconds::zero(), now - changed);
 }
 
+/// The record of a lock that stays names its last exclusive owner. Who holds the lock now is another one: a sharer, or
+/// somebody who leaves no record (flock(1)). Across PID namespaces the numbers can't be compared.
+void name_present_holder(lock_inspection& found) {
+  if (found.holders.empty() || std::ranges::find(found.holders, found.holder->pid) != found.holders.end()) return;
+  if (probe(*found.holder) == liveness::unknown) return;
+  owner present;
+  present.pid = found.holders.front();
+  found.holder = std::move(present);
+}
+
 /// Rule 3.
 void add_waiters_at_guard(const char* guard, const struct stat& inode, lock_inspection& found) {
   std::error_code ec;
@@ -75,6 +85,7 @@ void examine(int fd, const struct stat& inode, lock_inspection& found) {
     found.holders = std::move(parties.holders);
     found.waiters = std::move(parties.waiters);
     found.state = found.holders.empty() ? judge(found, detail::kind_of(view.text()), fd) : lock_state::held;
+    if (detail::kind_of(view.text()) == detail::record_kind::mutex) name_present_holder(found);
   } else {
     found.holder = detail::parse_foreign(view.text());
   }
