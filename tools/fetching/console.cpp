@@ -8,6 +8,8 @@
 #include <cstdio>
 #include <optional>
 
+#include "without_sigpipe.hpp"
+
 namespace fetching {
 namespace {
 
@@ -33,6 +35,12 @@ std::string draw_bar(std::uint64_t bytes, std::optional<std::uint64_t> total) {
   return fmt::format("[{:.<{}}] {:3.0f} %  ", std::string(filled, '#'), width, done * 100);
 }
 
+/// What can't be shown changes nothing: fmt::print would throw.
+void show(const std::string& text) noexcept {
+  const without_sigpipe unharmed;
+  std::fputs(text.c_str(), stderr);
+}
+
 /// The end of a label says more than its beginning, as labels can be URLs.
 std::string shorten(const std::string& label, std::size_t length) {
   return label.size() <= length ? label : "..." + label.substr(label.size() - length + 3);
@@ -52,7 +60,7 @@ std::string describe_size(std::uint64_t bytes) {
 console::console() : bar_(::isatty(STDERR_FILENO) == 1) {}
 
 console::~console() {
-  if (drawn_) std::fputs("\r\033[K", stderr);
+  if (drawn_) show("\r\033[K");
 }
 
 void console::say(const std::string& message) {
@@ -91,7 +99,7 @@ void console::tell(const std::string& label, transfer& running) {
 
 void console::print(const std::string& message) {
   const char* clear = drawn_ ? "\r\033[K" : "";
-  fmt::print(stderr, "{}{}\n", clear, message);
+  show(fmt::format("{}{}\n", clear, message));
   if (drawn_) redraw();
 }
 
@@ -110,8 +118,8 @@ void console::redraw() {
   if (!drawn_) return;
   const std::string label =
       running_.size() == 1 ? shorten(running_.begin()->first, 20) : fmt::format("{} data sets", running_.size());
-  fmt::print(stderr, "\r\033[K{} {}{}", label, draw_bar(sum.bytes, sum.total),
-             describe_rate(sum.bytes, sum.total, redrawn_ - began));
+  show(fmt::format("\r\033[K{} {}{}", label, draw_bar(sum.bytes, sum.total),
+                   describe_rate(sum.bytes, sum.total, redrawn_ - began)));
 }
 
 }  // namespace fetching

@@ -1,4 +1,5 @@
 /// lockkit acquire PATH --for-pid PID [--timeout S] [--label L]
+#include <climits>
 #include <memory>
 
 #include "exit_code.hpp"
@@ -57,7 +58,7 @@ void add_acquire(CLI::App& sub, invocation& call) {
   add_path(sub, "path", request->path, "The lock file")->required();
   sub.add_option("--for-pid", request->whom.pid, "The process whose end is the lock's: $$ in a script")
       ->required()
-      ->check(CLI::PositiveNumber.description(""))
+      ->check(CLI::Range(1, INT_MAX).description(""))
       ->type_name("PID");
   add_duration(sub, "--timeout", request->timeout, "How long to wait for the lock; 0 tries once [60]");
   sub.add_option("--label", request->label, "What others see beside PID and program")->type_name("TEXT");

@@ -28,10 +28,10 @@ void record_force(const std::string& path, const lockkit::lock_inspection& found
   const std::string text =
       fmt::format("lock {} broken by force by uid {}, pid {} at {}; it was {}", in_quotes(path), ::getuid(), ::getpid(),
                   utc_text(std::chrono::system_clock::now()), holder_text(found));
-  say("{}", text);
   ::openlog("lockkit", LOG_PID, LOG_USER);
   ::syslog(LOG_WARNING, "%s", text.c_str());
   ::closelog();
+  say("{}", text);  // last: stderr may be slow, or closed
 }
 
 const char* risk_of(lockkit::lock_state state) noexcept {

@@ -40,7 +40,7 @@ struct cache_request {
   fetching::fetch_arguments fetch;
   std::vector<std::string> command;  ///< empty: the key is a URL
 };
-void add_request(CLI::App& app, cache_request& given);
+CLI::Option* add_request(CLI::App& app, cache_request& given);
 
 /// One request's own view of the cache's calls.
 struct cache_access {

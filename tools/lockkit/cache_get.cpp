@@ -22,13 +22,13 @@ int get(const cache_context& context, const cache_request& given) {
 void add_cache_get(CLI::App& cache, const shared_cache_context& context) {
   auto given = std::make_shared<cache_request>();
   CLI::App* sub = cache.add_subcommand("get", "Bring it into the cache if it is not there, and print its path");
-  add_request(*sub, *given);
+  CLI::Option* const key = add_request(*sub, *given);
   sub->footer(std::string("The path is read-only, and valid until the key is removed, or refreshed and swept: use\n"
                           "'cache mirror' for what must stay. ") +
               fetching_help);
-  sub->callback([context, given] {
+  sub->callback([context, given, key] {
     given->command = context->call.command;
-    complete({&given->key}, given->command);
+    complete({{key, &given->key}}, given->command);
     context->call.exit_code = get(*context, *given);
   });
 }

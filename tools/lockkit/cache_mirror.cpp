@@ -31,14 +31,15 @@ int mirror(const cache_context& context, const mirror_request& given) {
 void add_cache_mirror(CLI::App& cache, const shared_cache_context& context) {
   auto given = std::make_shared<mirror_request>();
   CLI::App* sub = cache.add_subcommand("mirror", "Make a file hold what is cached, after fetching it if need be");
-  add_request(*sub, given->request);
-  add_path(*sub, "file", given->destination, "Made with its parents; one with other content stays: 73")
-      ->type_name("FILE");
+  CLI::Option* const key = add_request(*sub, given->request);
+  CLI::Option* const file =
+      add_path(*sub, "file", given->destination, "Made with its parents; one with other content stays: 73")
+          ->type_name("FILE");
   fetching::declare(*sub, given->how);
   sub->footer(fetching_help);
-  sub->callback([context, given] {
+  sub->callback([context, given, key, file] {
     given->request.command = context->call.command;
-    complete({&given->request.key, &given->destination}, given->request.command);
+    complete({{key, &given->request.key}, {file, &given->destination}}, given->request.command);
     context->call.exit_code = mirror(*context, *given);
   });
 }

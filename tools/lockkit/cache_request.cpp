@@ -86,16 +86,18 @@ const char* const fetching_help =
     "KEY is a URL (https, http or file), or, with a COMMAND, any text. COMMAND runs without a shell, when a fetch is "
     "needed\n"
     "and it is this process's turn, and writes to the file that LOCKKIT_FILE names and that stands in place of each\n"
-    "argument {}; what it wrote is cached if it exits with 0. The file is below TMPDIR. 65: there is no such URL, or "
+    "argument {}; what it wrote is cached if it exits with 0. The file is below TMPDIR. What COMMAND prints goes to "
+    "stderr. 65: there is no such URL, or "
     "the\n"
     "content is not what --sha256 promises; 69: the server can't be reached or keeps failing; 75: --timeout has "
     "passed\n"
     "(which does not end a COMMAND that runs). A KEY that begins with '-': behind '--'.";
 
-void add_request(CLI::App& app, cache_request& given) {
-  app.add_option("key", given.key, "A URL, or with a COMMAND any text")->type_name("KEY");
+CLI::Option* add_request(CLI::App& app, cache_request& given) {
+  CLI::Option* const key = app.add_option("key", given.key, "A URL, or with a COMMAND any text")->type_name("KEY");
   fetching::declare(app, given.fetch);
   add_duration(app, "--timeout", given.timeout, "For waiting and fetching; 0: do not wait for others [never give up]");
+  return key;
 }
 
 int with_access(const cache_request& given, const std::function<lockkit::cache_entry(const cache_access&)>& ask) {

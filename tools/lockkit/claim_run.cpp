@@ -122,13 +122,13 @@ void add_claim_run(CLI::App& claim, const shared_claim_context& context) {
   auto given = std::make_shared<run_arguments>();
   given->request.life = lockkit::claim_life::job;
   CLI::App* sub = claim.add_subcommand("run", "Run a command with resources of a pool");
-  sub->add_option("pool", given->request.pool, "Of which pool")->type_name("POOL");
+  CLI::Option* const pool = sub->add_option("pool", given->request.pool, "Of which pool")->type_name("POOL");
   add_needs(*sub, given->request);
   add_duration(*sub, "--timeout", given->timeout, "How long to wait; 0 tries once [never give up]");
   sub->footer(about_claim_run);
-  sub->callback([context, given] {
+  sub->callback([context, given, pool] {
     given->command = context->call.command;
-    complete({&given->request.pool}, given->command);
+    complete({{pool, &given->request.pool}}, given->command);
     if (given->command.empty()) throw CLI::RequiredError("a command after '--'");
     context->call.exit_code = run(*context, *given);
   });

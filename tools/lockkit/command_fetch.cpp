@@ -89,7 +89,7 @@ void fetch_by_command(const std::vector<std::string>& command, lockkit::fetch_si
   }
   ::setenv("LOCKKIT_FILE", file.c_str(), 1);
   foreground_command runner;
-  const int code = runner.run(arguments);
+  const int code = runner.run(arguments, STDERR_FILENO);  // our standard output is for the path
   if (code != done) {
     throw failure(static_cast<exit_code>(code),
                   fmt::format("{} failed with {}; nothing was cached", in_quotes(command.front()), code));

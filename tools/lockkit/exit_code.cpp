@@ -35,7 +35,7 @@ exit_code code_for_ours(const std::error_code& ec) noexcept {
 
 exit_code exit_code_for(const std::error_code& ec) noexcept {
   if (ec.category() == lockkit::lockkit_category()) return code_for_ours(ec);
-  if (is_one_of(ec, {std::errc::filename_too_long})) return wrong_usage;
+  if (is_one_of(ec, {std::errc::filename_too_long, std::errc::invalid_argument})) return wrong_usage;
   if (is_one_of(ec, {std::errc::operation_not_supported, std::errc::function_not_supported})) return unsupported;
   if (is_one_of(ec,
                 {std::errc::permission_denied, std::errc::operation_not_permitted, std::errc::read_only_file_system})) {

@@ -16,16 +16,17 @@ namespace lockkit_command {
 namespace {
 
 constexpr std::array ending_signals = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
-// Left as they are: faults, what can't be blocked, and what stops us together with the command.
-constexpr std::array own_signals = {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS,  SIGFPE, SIGILL,
-                                    SIGTRAP, SIGABRT, SIGSYS,  SIGTTIN, SIGTTOU};
+// Left as they are: what can't be blocked, and what stops us together with the command. Not SIGABRT, SIGSEGV and their
+// like: sent by somebody, they would end us, and the command would go on without what we hold. A fault of our own ends
+// us also while they are blocked.
+constexpr std::array own_signals = {SIGKILL, SIGSTOP, SIGTTIN, SIGTTOU};
 
 bool is_ignored(int number) {
   struct sigaction action{};
   return ::sigaction(number, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
-int spawn(const std::vector<std::string>& arguments, const sigset_t& mask, pid_t& pid) {
+int spawn(const std::vector<std::string>& arguments, const sigset_t& mask, int standard_output, pid_t& pid) {
   std::vector<char*> pointers;
   pointers.reserve(arguments.size() + 1);
   for (const std::string& argument : arguments) {
@@ -37,7 +38,11 @@ int spawn(const std::vector<std::string>& arguments, const sigset_t& mask, pid_t
   ::posix_spawnattr_init(&attributes);
   ::posix_spawnattr_setsigmask(&attributes, &mask);
   ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-  const int error = ::posix_spawnp(&pid, pointers[0], nullptr, &attributes, pointers.data(), environ);
+  posix_spawn_file_actions_t streams;
+  ::posix_spawn_file_actions_init(&streams);
+  if (standard_output != STDOUT_FILENO) ::posix_spawn_file_actions_adddup2(&streams, standard_output, STDOUT_FILENO);
+  const int error = ::posix_spawnp(&pid, pointers[0], &streams, &attributes, pointers.data(), environ);
+  ::posix_spawn_file_actions_destroy(&streams);
   ::posix_spawnattr_destroy(&attributes);
   return error;
 }
@@ -55,8 +60,6 @@ void let_stop() {
 }  // namespace
 
 foreground_command::foreground_command() {
-  ::signal(SIGCHLD,
-           SIG_DFL);  // ignored by our parent, the command's end would never be told; the command gets it so, too
   ::sigfillset(&passed_on_);
   for (const int number : own_signals) ::sigdelset(&passed_on_, number);
   for (int number = 1; number <= SIGRTMAX; ++number) {
@@ -80,9 +83,9 @@ void foreground_command::stop_if_asked() const {
   if (::sigismember(&passed_on_, SIGTSTP) == 1 && ::sigismember(&pending, SIGTSTP) == 1) let_stop();
 }
 
-int foreground_command::run(const std::vector<std::string>& arguments) {
+int foreground_command::run(const std::vector<std::string>& arguments, int standard_output) {
   pid_t pid = 0;
-  const int error = spawn(arguments, original_, pid);
+  const int error = spawn(arguments, original_, standard_output, pid);
   if (error == 0) return follow(pid);
   say("cannot execute {}: {}", in_quotes(arguments[0]), std::strerror(error));
   return error == ENOENT ? not_found : cannot_execute;
@@ -91,7 +94,8 @@ int foreground_command::run(const std::vector<std::string>& arguments) {
 int foreground_command::follow(int pid) const {
   for (;;) {
     int status = 0;
-    const pid_t ended = ::waitpid(pid, &status, WNOHANG);
+    const pid_t ended = ::waitpid(-1, &status, WNOHANG);  // orphans, too, that have become ours (claim run)
+    if (ended > 0 && ended != pid) continue;
     if (ended == pid) return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
     if (ended < 0 && errno != EINTR) return io_error;  // somebody else reaped it
     siginfo_t info{};

@@ -21,8 +21,9 @@ class foreground_command {
   /// Stops (Ctrl-Z) if that has been asked for meanwhile; returns when continued.
   void stop_if_asked() const;
   /// Runs the program, without a shell, with the signal mask we were started with; it inherits stdin, stdout, stderr.
+  /// With another number, its stdout is that descriptor instead.
   /// Returns its exit code, 128 + n if signal n ended it, 126 or 127 (with a message) if it can't be executed.
-  [[nodiscard]] int run(const std::vector<std::string>& arguments);
+  [[nodiscard]] int run(const std::vector<std::string>& arguments, int standard_output = 1);
 
  private:
   [[nodiscard]] int follow(int pid) const;

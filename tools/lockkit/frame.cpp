@@ -4,6 +4,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <string_view>
@@ -19,11 +22,16 @@
 namespace lockkit_command {
 namespace {
 
-/// With stdin, stdout or stderr closed, the next file opened would get its number, and our messages.
+/// With stdin, stdout or stderr closed, the next file opened would get its number, and our messages. What stands in for
+/// the first two can't be read, or written: no input is not an empty one, and an answer must arrive. A command inherits
+/// none of them.
 void open_missing_streams() noexcept {
-  int fd = 0;
-  while (fd >= 0 && fd <= STDERR_FILENO) fd = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-  ::close(fd);
+  constexpr std::array modes = {O_WRONLY, O_RDONLY, O_RDWR};
+  for (int fd = 0; fd <= STDERR_FILENO; ++fd) {
+    if (::fcntl(fd, F_GETFD) >= 0 || errno != EBADF) continue;
+    // The lowest free number is this one.
+    [[maybe_unused]] const int same = ::open("/dev/null", modes.at(static_cast<std::size_t>(fd)) | O_CLOEXEC);
+  }
 }
 
 /// Takes off the end of the command line what CLI11 is not to see.
@@ -114,6 +122,7 @@ void describe_program(CLI::App& app) {
 int run_program(std::span<const subcommand> list, int argc, char** argv) noexcept {
   return guarded([&] {
     open_missing_streams();
+    ::signal(SIGCHLD, SIG_DFL);  // ignored by our parent, a child's end would never be told; a command gets it so, too
     return flushed(parse_and_run(list, argc, argv));
   });
 }

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "fetching/without_sigpipe.hpp"
+
 namespace lockkit_command {
 namespace {
 
@@ -80,6 +82,7 @@ void say_line(std::string_view text) noexcept {
   // One write, so that lines of processes that share a terminal or a log do not mix.
   std::string line = "lockkit: ";
   line.append(text).append("\n");
+  const fetching::without_sigpipe unharmed;
   [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
 }
 

@@ -1,5 +1,9 @@
 /// lockkit mkdir DIR | lockkit mkdir --unique PARENT [--prefix P]
-#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
 
 #include <lockkit/directory.hpp>
 
@@ -22,11 +26,24 @@ struct mkdir_options {
   bool writable = false;
 };
 
+/// Nobody could use or remove a directory whose name was never told.
+int make_unique(const mkdir_options& options, const lockkit::directory_options& how) {
+  const std::filesystem::path made = lockkit::create_unique_directory(options.parent, options.prefix, how);
+  const std::string line = made.native() + "\n";
+  ::signal(SIGPIPE, SIG_IGN);
+  if (std::fputs(line.c_str(), stdout) >= 0 && std::fflush(stdout) == 0) return done;
+  const int error = errno;  // the frame says it
+  ::rmdir(made.c_str());
+  errno = error;
+  return io_error;
+}
+
 int make_directory(const mkdir_options& options) {
   const lockkit::directory_options how{.mode = options.mode};
   if (options.unique) {
-    fmt::print("{}\n", lockkit::create_unique_directory(options.parent, options.prefix, how).native());
-  } else if (options.writable) {
+    return make_unique(options, how);
+  }
+  if (options.writable) {
     lockkit::ensure_writable_directory(options.directory, how);
   } else {
     lockkit::ensure_directory(options.directory, how);

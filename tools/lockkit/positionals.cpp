@@ -1,17 +1,25 @@
 #include "positionals.hpp"
 
-#include <CLI/CLI.hpp>
-
 namespace lockkit_command {
 
-void complete(const std::vector<std::string*>& positionals, std::vector<std::string>& command) {
+namespace {
+
+/// Not what is empty: a script's variable without a value must not make the word behind it the file.
+bool take_missing(const positional& wanted, std::vector<std::string>& command) {
+  if (wanted.option->count() > 0) return false;
+  if (command.empty()) throw CLI::RequiredError("an argument before the '--' of a command");
+  *wanted.value = command.front();
+  command.erase(command.begin());
+  return true;
+}
+
+}  // namespace
+
+void complete(const std::vector<positional>& positionals, std::vector<std::string>& command) {
   bool taken = false;
-  for (std::string* const each : positionals) {
-    if (!each->empty()) continue;
-    if (command.empty()) throw CLI::RequiredError("an argument before the '--' of a command");
-    *each = command.front();
-    command.erase(command.begin());
-    taken = true;
+  for (const positional& each : positionals) {
+    taken = take_missing(each, command) || taken;
+    if (each.value->empty()) throw CLI::ValidationError(each.option->get_name(), "is empty");
   }
   if (!taken || command.empty()) return;
   if (command.front() != "--") throw CLI::ExtrasError({command.front() + " (a command follows another '--')"});

@@ -53,10 +53,16 @@ bool may_try_again(int descriptor) noexcept {
   return ::poll(&waited, 1, -1) >= 0 || errno == EINTR;
 }
 
-/// To the end; 0, or the error of reading.
-int copy_all(int descriptor, lockkit::staged_file& out) {
+/// Whether `stop` can be read, before there is anything to copy. -1: never.
+bool is_stopped(int descriptor, int stop) noexcept {
+  std::array<pollfd, 2> waited = {{{descriptor, POLLIN, 0}, {stop, POLLIN, 0}}};
+  return stop >= 0 && ::poll(waited.data(), waited.size(), -1) > 0 && waited[0].revents == 0;
+}
+
+/// To the end, or until `stop` can be read; 0, or the error of reading.
+int copy_all(int descriptor, lockkit::staged_file& out, int stop = -1) {
   std::array<std::byte, 65536> buffer{};
-  for (;;) {
+  while (!is_stopped(descriptor, stop)) {
     const ssize_t got = ::read(descriptor, buffer.data(), buffer.size());
     if (got == 0) return 0;
     if (got > 0) {
@@ -65,6 +71,7 @@ int copy_all(int descriptor, lockkit::staged_file& out) {
       return errno;
     }
   }
+  return 0;
 }
 
 int commit(const publish_arguments& given, lockkit::staged_file& out) {
@@ -90,7 +97,7 @@ int publish_input(const publish_arguments& given, lockkit::staged_file& out) {
 
 int publish_output(const publish_arguments& given, lockkit::staged_file& out) {
   int error = 0;
-  const int code = run_piped(given.command, [&](int output) { error = copy_all(output, out); });
+  const int code = run_piped(given.command, [&](int output, int stop) { error = copy_all(output, out, stop); });
   if (error != 0) return say_unreadable(given, "the command's output", error);
   if (code == 0) return commit(given, out);
   say("{} failed with {}; {}", in_quotes(given.command[0]), code, unchanged(given));
@@ -112,7 +119,8 @@ constexpr const char* about_publish =
     "only if\n"
     "nothing went wrong until then: an input that can't be read or is not as long as --size says, a full disk, a "
     "COMMAND that\n"
-    "fails (its exit code is passed on) leave it as it was. A pipe whose writer was killed ends like any other: where "
+    "fails (its exit code is passed on, so that 1 with --if-absent may be COMMAND's) leave it as it was. A pipe whose "
+    "writer was killed ends like any other: where "
     "that\n"
     "matters, give the COMMAND to publish instead of a pipe. A symbolic link is replaced itself. A FILE that begins "
     "with '-':\n"
@@ -123,8 +131,9 @@ constexpr const char* about_publish =
 void add_publish(CLI::App& sub, invocation& call) {
   using lockkit::durability;
   auto given = std::make_shared<publish_arguments>();
-  add_path(sub, "target", given->target, "The file that gets the standard input, or what COMMAND prints")
-      ->type_name("FILE");
+  CLI::Option* const target =
+      add_path(sub, "target", given->target, "The file that gets the standard input, or what COMMAND prints")
+          ->type_name("FILE");
   add_choice<durability>(
       sub, "--durability", given->level,
       {{"visible", durability::visible}, {"consistent", durability::consistent}, {"durable", durability::durable}},
@@ -134,9 +143,9 @@ void add_publish(CLI::App& sub, invocation& call) {
   add_bytes(sub, "--size", given->size, "So much must come, or the file stays as it was");
   add_mode(sub, given->mode, file_modes, "Of the file; default: as the umask says");
   sub.footer(about_publish);
-  sub.callback([given, &call] {
+  sub.callback([given, target, &call] {
     given->command = std::move(call.command);
-    complete({&given->target}, given->command);
+    complete({{target, &given->target}}, given->command);
     call.exit_code = publish(*given);
   });
 }

@@ -141,7 +141,8 @@ std::string read_answer(int line) {
 
 int exit_code_of(pid_t child) noexcept {
   int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  while (::waitpid(child, &status, 0) < 0) {
+    if (errno != EINTR) return io_error;
   }
   return WIFSIGNALED(status) ? by_signal + WTERMSIG(status) : WEXITSTATUS(status);
 }

@@ -91,7 +91,8 @@ int run(const run_options& options) {
 
 constexpr const char* about_run =
     "COMMAND runs, without a shell, while the lock is held; the lock ends with COMMAND, whatever that leaves running.\n"
-    "It inherits no descriptor of lockkit's. Signals sent to lockkit reach COMMAND. kill -9 of lockkit itself ends "
+    "It inherits no descriptor of lockkit's. Signals sent to lockkit reach COMMAND (twice, if sent to both as one\n"
+    "process group). kill -9 of lockkit itself ends "
     "the\n"
     "lock, not COMMAND. By default PATH is a lock file: it exists while it is held, and scripts that make it "
     "exclusively\n"
@@ -105,7 +106,7 @@ constexpr const char* about_run =
 
 void add_run(CLI::App& sub, invocation& call) {
   auto options = std::make_shared<run_options>();
-  add_path(sub, "path", options->path, "The lock file");
+  CLI::Option* const path = add_path(sub, "path", options->path, "The lock file");
   auto* timeout = add_duration(sub, "--timeout", options->timeout, "How long to wait for the lock; 0 tries once [60]");
   sub.add_flag("--try", options->only_try, "Do not wait")->excludes(timeout);
   sub.add_flag("--kernel", options->kernel, "A kernel lock on a file that stays, invisible to scripts");
@@ -116,9 +117,9 @@ void add_run(CLI::App& sub, invocation& call) {
       ->check(CLI::Range(0, 255).description(""));
   sub.add_flag("--wait-message", options->wait_message, "Say once who holds it if it has to be waited for");
   sub.footer(about_run);
-  sub.callback([options, &call] {
+  sub.callback([options, path, &call] {
     options->command = call.command;
-    complete({&options->path}, options->command);
+    complete({{path, &options->path}}, options->command);
     if (options->command.empty())
       throw CLI::RequiredError("a command after '--', as in 'lockkit run PATH -- COMMAND',");
     if (options->only_try) options->timeout = {};

@@ -35,7 +35,9 @@ int report(const settle_arguments& given, const lockkit::settle_result& found) {
     case lockkit::settle_state::vanished:
       break;
   }
-  say("cannot wait for {} to settle: it was removed or moved away; find out who did that", in_quotes(given.directory));
+  say("cannot wait for {} to settle: there is no such directory, or none any more; see whether it was removed or moved "
+      "away",
+      in_quotes(given.directory));
   return cannot_create;
 }
 

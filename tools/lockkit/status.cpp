@@ -109,6 +109,9 @@ int status(const status_options& options) {
 constexpr const char* about_status =
     "States: free; held, by a process that lives; stale, a dead holder's leftover that the next process takes over at\n"
     "once; foreign, a lock of a script or another program, or a file that happens to be there.\n"
+    "A file that only sharers and flock(1) have locked is foreign, too, whether anybody holds it or not: nothing in it "
+    "says\n"
+    "that it is a lock.\n"
     "\n"
     "With --json, a list with one object for each path, in order. One that could not be looked at has state "
     "\"unknown\" and\n"

@@ -10,6 +10,7 @@
 ///  3. A lease, which another program may have asked for, is renewed by the resident.
 #include <fmt/format.h>
 
+#include <csignal>
 #include <cstdio>
 
 #include <lockkit/error.hpp>
@@ -101,8 +102,9 @@ int take_unattended(const task_context& context, const take_arguments& given) {
   auto taken = open.tasks.take_until(given.options(), lockkit::deadline::after(given.timeout));
   if (!taken) return say_nothing_ready(context, given);
   require_lasting_claim(open, *taken);
-  fmt::print("{}\n", text_of(*taken, given.json));
-  if (std::fflush(stdout) != 0) {  // the frame says so
+  ::signal(SIGPIPE, SIG_IGN);  // nobody who reads would end us here, and nobody would know of the attempt
+  const std::string answer = text_of(*taken, given.json) + "\n";
+  if (std::fputs(answer.c_str(), stdout) < 0 || std::fflush(stdout) != 0) {  // the frame says so
     open.tasks.hand_back(taken->ref);
     return io_error;
   }

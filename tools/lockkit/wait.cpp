@@ -25,7 +25,9 @@ int wait(const wait_options& options) {
 constexpr const char* about_wait =
     "Takes nothing: somebody else may hold the lock again by the time this ends. To do something while it is free, "
     "use\n"
-    "lockkit run. A dead holder's lock counts as free. With --timeout 0: exit code 0 if it is free, 75 if it is not.";
+    "lockkit run. A dead holder's lock counts as free. With --timeout 0: exit code 0 if it is free, 75 if it is not.\n"
+    "A file that only sharers (run --shared) and flock(1) have locked never counts as free: wait for those with\n"
+    "lockkit run --kernel.";
 
 }  // namespace
 
