@@ -1,27 +1,21 @@
 #include "git.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <poll.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
+#include <unistd.h>
 
-#include <array>
 #include <cerrno>
-#include <csignal>
 #include <cstdlib>
-#include <limits>
-#include <lockkit/deadline.hpp>
 #include <system_error>
 
-#include "descriptor.hpp"
 #include "text.hpp"
+#include "tooling/client_call.hpp"
+#include "tooling/descriptor.hpp"
 #include "tooling/failure.hpp"
-#include "tooling/pidfd.hpp"
-#include "tooling/spawn.hpp"
 
 namespace status_board {
 
+using tooling::descriptor;
 using tooling::exit_status;
 using tooling::failure;
 
@@ -30,17 +24,6 @@ namespace {
 [[noreturn]] void fail(const char* call) {
   throw std::system_error(errno, std::system_category(), call);
 }
-
-struct channel {
-  channel() {
-    std::array<int, 2> ends = {-1, -1};
-    if (::pipe2(ends.data(), O_CLOEXEC) != 0) fail("pipe2");
-    read = descriptor(ends[0]);
-    write = descriptor(ends[1]);
-  }
-  descriptor read;
-  descriptor write;
-};
 
 /// A file in memory, so that nobody has to write while somebody reads.
 descriptor file_with(std::string_view text) {
@@ -53,43 +36,6 @@ descriptor file_with(std::string_view text) {
   }
   if (::lseek(file.get(), 0, SEEK_SET) != 0) fail("lseek");
   return file;
-}
-
-/// False: the end.
-bool read_some(const descriptor& from, std::string& into) {
-  std::array<char, 65536> buffer{};
-  const ssize_t count = ::read(from.get(), buffer.data(), buffer.size());
-  if (count > 0) into.append(buffer.data(), static_cast<std::size_t>(count));
-  return count > 0 || (count < 0 && errno == EINTR);
-}
-
-int milliseconds_left(lockkit::deadline until) {
-  const auto left = std::chrono::ceil<std::chrono::milliseconds>(until.remaining());
-  return static_cast<int>(std::min<std::int64_t>(left.count(), std::numeric_limits<int>::max()));
-}
-
-/// Until it has ended and nothing is left to read; what it left behind may keep its outputs open. False: in time it was
-/// not.
-bool read_until_end(pid_t child, channel& out, channel& err, git_answer& answer, lockkit::deadline until) {
-  const descriptor process(::pidfd_open(child, 0));
-  for (bool ended = false;;) {
-    std::array<pollfd, 3> waited = {
-        {{out.read.get(), POLLIN, 0}, {err.read.get(), POLLIN, 0}, {ended ? -1 : process.get(), POLLIN, 0}}};
-    const int count = ::poll(waited.data(), waited.size(), ended ? 0 : milliseconds_left(until));
-    if (count == 0 && ended) return true;
-    if (until.expired()) return ended;
-    if (count <= 0) continue;
-    if (waited[0].revents != 0 && !read_some(out.read, answer.out)) out.read.close();
-    if (waited[1].revents != 0 && !read_some(err.read, answer.err)) err.read.close();
-    if (waited[2].revents != 0) ended = true;
-  }
-}
-
-int reap(pid_t child) {
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
 /// Of the whole call, for messages: the first word that is no option.
@@ -144,29 +90,18 @@ git_answer git::run(const call& what) const {
                                     "-c",
                                     "advice.detachedHead=false"};
   words.insert(words.end(), what.arguments.begin(), what.arguments.end());
-  channel out;
-  channel err;
   const descriptor input = file_with(what.input);
-  std::error_code ec;
-  const pid_t child = tooling::spawn(
-      {.arguments = words,
-       .environment = what.environment,
-       .directory = {},
-       .descriptors = {{input.get(), STDIN_FILENO}, {out.write.get(), STDOUT_FILENO}, {err.write.get(), STDERR_FILENO}},
-       .new_session = true},
-      ec);
-  if (ec) throw failure(exit_status::unavailable, fmt::format("cannot execute 'git': {}", ec.message()));
-  out.write.close();
-  err.write.close();
-  git_answer answer;
-  const bool ended = read_until_end(child, out, err, answer, lockkit::deadline::after(what.timeout));
-  if (!ended) ::kill(-child, SIGKILL);
-  answer.status = reap(child);
-  if (!ended) {
+  tooling::client_answer said = tooling::call_program({.arguments = words,
+                                                       .environment = what.environment,
+                                                       .directory = {},
+                                                       .descriptors = {{input.get(), STDIN_FILENO}}},
+                                                      what.timeout);
+  if (!said.started) throw failure(exit_status::unavailable, said.errors);
+  if (!said.ended) {
     throw failure(exit_status::unavailable, fmt::format("{} did not end within {} s", name_of(what),
                                                         std::chrono::duration<double>(what.timeout).count()));
   }
-  return answer;
+  return {said.status, std::move(said.output), std::move(said.errors)};
 }
 
 std::string git::text(const call& what) const {

@@ -3,9 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 #include <array>
 #include <cerrno>
@@ -14,10 +12,12 @@
 #include <memory>
 
 #include "text.hpp"
+#include "tooling/confined.hpp"
 #include "tooling/failure.hpp"
 
 namespace status_board {
 
+using tooling::descriptor;
 using tooling::exit_status;
 using tooling::failure;
 
@@ -32,16 +32,6 @@ constexpr std::array components = {"data", "status"};
                                  : std::system_category().message(error);
   throw failure(error == EACCES ? exit_status::no_permission : exit_status::bad_data,
                 fmt::format("{}/{}: {}", printable(checkout.native()), what, reason));
-}
-
-/// Rule 1, for one component below `parent`.
-int open_beneath(int parent, const char* name) noexcept {
-  open_how how{};
-  how.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-  const auto opened = static_cast<int>(::syscall(SYS_openat2, parent, name, &how, sizeof how));
-  if (opened >= 0 || (errno != ENOSYS && errno != EPERM)) return opened;
-  return ::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
 /// A job's regular file, or nothing with errno.
@@ -87,10 +77,10 @@ status_files::status_files(const std::filesystem::path& checkout, missing what)
   std::string below;
   for (const char* name : components) {
     below = below.empty() ? name : fmt::format("{}/{}", below, name);
-    descriptor next(open_beneath(directory_.get(), name));
+    descriptor next(tooling::open_component(directory_.get(), name));
     if (!next && errno == ENOENT && what == missing::make) {
       if (::mkdirat(directory_.get(), name, 0777) != 0 && errno != EEXIST) refuse(below, checkout, errno);
-      next = descriptor(open_beneath(directory_.get(), name));
+      next = descriptor(tooling::open_component(directory_.get(), name));
     }
     if (!next && errno == ENOENT && what == missing::leave) {
       directory_.close();

@@ -15,7 +15,7 @@
 #include <string>
 #include <string_view>
 
-#include "descriptor.hpp"
+#include "tooling/descriptor.hpp"
 
 namespace status_board {
 
@@ -46,7 +46,7 @@ class status_files {
  private:
   [[nodiscard]] std::filesystem::path path() const;
 
-  descriptor directory_;
+  tooling::descriptor directory_;
 };
 
 }  // namespace status_board

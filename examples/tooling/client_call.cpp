@@ -14,40 +14,22 @@
 
 #include <lockkit/deadline.hpp>
 
+#include "tooling/descriptor.hpp"
 #include "tooling/pidfd.hpp"
-#include "tooling/spawn.hpp"
 
 namespace tooling {
 namespace {
 
-/// A descriptor that closes itself.
-class descriptor {
- public:
-  explicit descriptor(int number = -1) noexcept : number_(number) {}
-  ~descriptor() { close(); }
-  descriptor(const descriptor&) = delete;
-  descriptor& operator=(const descriptor&) = delete;
-  [[nodiscard]] int get() const noexcept { return number_; }
-  void close() noexcept {
-    if (number_ >= 0) ::close(number_);
-    number_ = -1;
+struct channel {
+  channel() {
+    std::array<int, 2> ends = {-1, -1};
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw std::system_error(errno, std::system_category(), "pipe2");
+    read = descriptor(ends[0]);
+    write = descriptor(ends[1]);
   }
-
- private:
-  int number_;
-};
-
-struct pipe_ends {
-  explicit pipe_ends(std::array<int, 2> made) : read(made[0]), write(made[1]) {}
   descriptor read;
   descriptor write;
 };
-
-std::array<int, 2> make_pipe() {
-  std::array<int, 2> ends = {-1, -1};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw std::system_error(errno, std::system_category(), "pipe2");
-  return ends;
-}
 
 /// False: the end.
 bool read_some(const descriptor& from, std::string& into) {
@@ -64,7 +46,7 @@ int milliseconds_left(lockkit::deadline until) {
 
 /// Until the client has ended and nothing is left to read; somebody that it left behind (ssh's ControlPersist) may keep
 /// the outputs open for ever. False: the time is over.
-bool read_until_end(pid_t child, pipe_ends& out, pipe_ends& err, client_answer& answer, lockkit::deadline until) {
+bool read_until_end(pid_t child, channel& out, channel& err, client_answer& answer, lockkit::deadline until) {
   const descriptor handle(::pidfd_open(child, 0));  // who has not been waited for keeps its number
   for (bool ended = false;;) {
     std::array<pollfd, 3> waited = {
@@ -94,32 +76,37 @@ std::string client_answer::complaint() const {
   return ended ? fmt::format("exit status {}{}", status, said) : fmt::format("no answer in time{}", said);
 }
 
-client_answer call_client(const std::vector<std::string>& arguments, std::chrono::milliseconds timeout,
-                          const withheld_variables& withheld) {
+client_answer call_program(spawn_request wanted, std::chrono::milliseconds timeout) {
   client_answer answer;
-  pipe_ends out(make_pipe());
-  pipe_ends err(make_pipe());
+  channel out;
+  channel err;
+  wanted.descriptors.emplace_back(out.write.get(), STDOUT_FILENO);
+  wanted.descriptors.emplace_back(err.write.get(), STDERR_FILENO);
+  wanted.new_session = true;
   std::error_code ec;
-  const pid_t child = spawn({.arguments = arguments,
-                             .environment = {},
-                             .directory = {},
-                             .descriptors = {{out.write.get(), STDOUT_FILENO}, {err.write.get(), STDERR_FILENO}},
-                             .new_session = true,
-                             .withheld = withheld.beginnings,
-                             .but = withheld.but},
-                            ec);
+  const pid_t child = spawn(wanted, ec);
   out.write.close();
   err.write.close();
   if (ec) {
-    answer.errors = fmt::format("cannot execute '{}': {}", arguments.front(), ec.message());
+    answer.errors = fmt::format("cannot execute '{}': {}", wanted.arguments.front(), ec.message());
     return answer;
   }
-  const auto until = lockkit::deadline::after(timeout);
   answer.started = true;
-  answer.ended = read_until_end(child, out, err, answer, until);
+  answer.ended = read_until_end(child, out, err, answer, lockkit::deadline::after(timeout));
   if (!answer.ended) ::kill(-child, SIGKILL);  // a script's children, too: they would go on to add the job
   answer.status = reap(child);
   return answer;
+}
+
+client_answer call_client(const std::vector<std::string>& arguments, std::chrono::milliseconds timeout,
+                          const withheld_variables& withheld) {
+  return call_program({.arguments = arguments,
+                       .environment = {},
+                       .directory = {},
+                       .descriptors = {},
+                       .withheld = withheld.beginnings,
+                       .but = withheld.but},
+                      timeout);
 }
 
 std::string quote_for_shell(const std::string& word) {

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "tooling/spawn.hpp"
+
 namespace tooling {
 
 struct client_answer {
@@ -19,11 +21,16 @@ struct client_answer {
   [[nodiscard]] std::string complaint() const;
 };
 
+/// Runs it in a session of its own and keeps what it says. Whoever it leaves behind is not waited for; what takes longer
+/// than allowed is killed with its children. `wanted` names no descriptor but, perhaps, its standard input.
+[[nodiscard]] client_answer call_program(spawn_request wanted, std::chrono::milliseconds timeout);
+
 /// Variables whose names begin so are kept from it, but for the one named in full in `but`.
 struct withheld_variables {
   std::vector<std::string> beginnings{};
   std::string but{};
 };
+/// The same, for a client's command line.
 [[nodiscard]] client_answer call_client(const std::vector<std::string>& arguments, std::chrono::milliseconds timeout,
                                         const withheld_variables& withheld = {});
 

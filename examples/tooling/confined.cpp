@@ -10,7 +10,6 @@
 #include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <string>
@@ -23,16 +22,6 @@ namespace tooling {
 namespace {
 
 constexpr int opening = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-
-/// Rule 2.
-int open_component(int parent, const std::string& name) {
-  open_how how{};
-  how.flags = opening;
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-  const long opened = ::syscall(SYS_openat2, parent, name.c_str(), &how, sizeof how);
-  if (opened >= 0 || (errno != ENOSYS && errno != EPERM)) return static_cast<int>(opened);  // seccomp says EPERM
-  return ::openat(parent, name.c_str(), opening);
-}
 
 [[noreturn]] void refuse(const std::filesystem::path& root, const std::filesystem::path& inside,
                          const std::string& reason) {
@@ -50,48 +39,33 @@ int open_component(int parent, const std::string& name) {
                           fmt::format("cannot make '{}' inside '{}'", visible(inside.native()), root.native()));
 }
 
-/// A descriptor that closes itself.
-class opened_directory {
- public:
-  explicit opened_directory(int number) noexcept : number_(number) {}
-  ~opened_directory() {
-    if (number_ >= 0) ::close(number_);
-  }
-  opened_directory(const opened_directory&) = delete;
-  opened_directory& operator=(const opened_directory&) = delete;
-  void become(int number) noexcept {
-    ::close(number_);
-    number_ = number;
-  }
-  [[nodiscard]] int get() const noexcept { return number_; }
-  [[nodiscard]] int take() noexcept { return std::exchange(number_, -1); }
-
- private:
-  int number_;
-};
-
 }  // namespace
 
+int open_component(int parent, const char* name) noexcept {
+  open_how how{};
+  how.flags = opening;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+  const auto opened = static_cast<int>(::syscall(SYS_openat2, parent, name, &how, sizeof how));
+  if (opened >= 0 || (errno != ENOSYS && errno != EPERM)) return opened;  // seccomp says EPERM
+  return ::openat(parent, name, opening);
+}
+
 confined_directory confined_directory::make(const std::filesystem::path& root, const std::filesystem::path& inside) {
-  opened_directory at(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (at.get() < 0) refuse_for(errno, root, inside);
+  descriptor at(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!at) refuse_for(errno, root, inside);
   for (const std::filesystem::path& name : inside) {
     const bool plain = !name.empty() && name != "." && name != ".." && name.native().find('/') == std::string::npos;
     if (!plain) refuse(root, inside, "it is not made of plain names");
     if (::mkdirat(at.get(), name.c_str(), 0777) != 0 && errno != EEXIST) refuse_for(errno, root, inside);
-    const int next = open_component(at.get(), name.native());
-    if (next < 0) refuse_for(errno, root, inside);
-    at.become(next);
+    descriptor next(open_component(at.get(), name.c_str()));
+    if (!next) refuse_for(errno, root, inside);
+    at = std::move(next);
   }
-  return confined_directory(at.take());
-}
-
-confined_directory::~confined_directory() {
-  if (descriptor_ >= 0) ::close(descriptor_);
+  return confined_directory(std::move(at));
 }
 
 std::filesystem::path confined_directory::path() const {
-  return fmt::format("/proc/self/fd/{}", descriptor_);
+  return fmt::format("/proc/self/fd/{}", directory_.get());
 }
 
 }  // namespace tooling

@@ -4,7 +4,13 @@
 #include <filesystem>
 #include <utility>
 
+#include "tooling/descriptor.hpp"
+
 namespace tooling {
+
+/// Opens the directory of that name in `parent`, no link and no way out of it; -1 with errno. The kernel refuses those
+/// (openat2); where it has no such call, a plain name is opened without following.
+[[nodiscard]] int open_component(int parent, const char* name) noexcept;
 
 /// An open directory inside a root. Whoever renames or replaces names on the way to it afterwards changes nothing about
 /// which directory it is.
@@ -14,16 +20,12 @@ class confined_directory {
   /// Throws failure: a component is a link or no directory, or leads out. std::system_error: whatever else went wrong.
   static confined_directory make(const std::filesystem::path& root, const std::filesystem::path& inside);
 
-  confined_directory(confined_directory&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
-  confined_directory& operator=(confined_directory&&) = delete;
-  ~confined_directory();
-
   /// Names this very directory, as long as the object lives, in this process.
   [[nodiscard]] std::filesystem::path path() const;
 
  private:
-  explicit confined_directory(int descriptor) noexcept : descriptor_(descriptor) {}
-  int descriptor_;
+  explicit confined_directory(descriptor directory) noexcept : directory_(std::move(directory)) {}
+  descriptor directory_;
 };
 
 }  // namespace tooling

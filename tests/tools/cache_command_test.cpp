@@ -5,6 +5,7 @@
 #include "support/scratch.hpp"
 #include "tools/script.hpp"
 
+using testing::a_shell;
 using testing::contains;
 using testing::misbehaving_server;
 using testing::run_script;
@@ -14,10 +15,6 @@ using testing::write_file;
 namespace fs = std::filesystem;
 
 namespace {
-
-std::string a_shell() {
-  return GENERATE(std::string("bash"), std::string("dash"));
-}
 
 script_result run_cached(const scratch_directory& place, const std::string& text, const std::string& url = {}) {
   return run_script(a_shell(), place, "export LOCKKIT_CACHE=cache; url=" + url + "\n" + text);

@@ -4,6 +4,7 @@
 #include "support/scratch.hpp"
 #include "tools/script.hpp"
 
+using testing::a_shell;
 using testing::contains;
 using testing::run_script;
 using testing::scratch_directory;
@@ -11,10 +12,6 @@ using testing::script_result;
 using testing::write_file;
 
 namespace {
-
-std::string a_shell() {
-  return GENERATE(std::string("bash"), std::string("dash"));
-}
 
 /// Two GPUs and a licence of two units, in db.
 const std::string prepare = R"sh(

@@ -4,20 +4,13 @@
 #include "support/scratch.hpp"
 #include "tools/script.hpp"
 
+using testing::a_shell;
 using testing::contains;
 using testing::run_script;
 using testing::scratch_directory;
 using testing::script_result;
 using testing::write_file;
 namespace fs = std::filesystem;
-
-namespace {
-
-std::string a_shell() {
-  return GENERATE(std::string("bash"), std::string("dash"));
-}
-
-}  // namespace
 
 TEST_CASE("mkdir makes a directory with its parents, once, in the mode that was asked for") {
   const scratch_directory place;

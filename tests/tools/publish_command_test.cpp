@@ -7,6 +7,7 @@
 #include "support/scratch.hpp"
 #include "tools/script.hpp"
 
+using testing::a_shell;
 using testing::contains;
 using testing::read_file;
 using testing::run_script;
@@ -14,14 +15,6 @@ using testing::scratch_directory;
 using testing::script_result;
 using testing::write_file;
 namespace fs = std::filesystem;
-
-namespace {
-
-std::string a_shell() {
-  return GENERATE(std::string("bash"), std::string("dash"));
-}
-
-}  // namespace
 
 TEST_CASE("publish puts what it reads into the file, byte for byte, with the mode that was asked for") {
   const scratch_directory place;

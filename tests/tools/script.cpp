@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "examples/running_program.hpp"
+#include "support/catch.hpp"
 #include "support/process.hpp"
 
 namespace testing {
@@ -23,6 +24,10 @@ script_result run_script(const std::string& shell, const scratch_directory& plac
   });
   const int status = child.wait();
   return {status, read_file(output / "out"), read_file(output / "err")};
+}
+
+std::string a_shell() {
+  return GENERATE(std::string("bash"), std::string("dash"));
 }
 
 bool contains(const std::string& text, const std::string& part) {

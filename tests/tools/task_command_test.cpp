@@ -4,16 +4,13 @@
 #include "support/scratch.hpp"
 #include "tools/script.hpp"
 
+using testing::a_shell;
 using testing::contains;
 using testing::run_script;
 using testing::scratch_directory;
 using testing::script_result;
 
 namespace {
-
-std::string a_shell() {
-  return GENERATE(std::string("bash"), std::string("dash"));
-}
 
 const std::string prepare = R"sh(
 export LOCKKIT_DB=db

@@ -5,7 +5,7 @@
 
 #include <utility>
 
-namespace status_board {
+namespace tooling {
 
 class descriptor {
  public:
@@ -27,4 +27,4 @@ class descriptor {
   int number_;
 };
 
-}  // namespace status_board
+}  // namespace tooling
