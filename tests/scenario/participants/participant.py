@@ -1,7 +1,9 @@
 """participant.py DIRECTORY NAME: as participant.sh, with filelock's SoftFileLock."""
 
 import os
+import random
 import sys
+import time
 
 import filelock
 
@@ -12,20 +14,27 @@ def at(entry):
     return os.path.join(place, entry)
 
 
+def enter():
+    while True:
+        try:
+            os.symlink(name, at("entered"))
+            return
+        except FileExistsError:
+            who = os.readlink(at("entered"))
+        if not os.path.exists(at("dead." + who)):
+            with open(at("overlaps"), "a") as overlaps:
+                overlaps.write(f"{name} met {who}\n")
+            return
+        os.unlink(at("entered"))
+
+
 def turn():
-    try:
-        os.mkdir(at("entered"))
-    except FileExistsError:
-        with open(at("overlaps"), "a") as overlaps:
-            overlaps.write(name + "\n")
+    enter()
     with open(at("count")) as count:
         n = int(count.read())
     with open(at("count"), "w") as count:
         count.write(f"{n + 1}\n")
-    try:
-        os.rmdir(at("entered"))
-    except OSError:
-        pass
+    os.unlink(at("entered"))
 
 
 lock = filelock.SoftFileLock(at("l"))
@@ -39,3 +48,4 @@ while not os.path.exists(at("stop")):
     turns += 1
     with open(at(f"turns.{name}"), "w") as count:
         count.write(f"{turns}\n")
+    time.sleep(random.uniform(0, 0.0015))  # the others' turn

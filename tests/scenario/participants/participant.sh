@@ -17,12 +17,21 @@ case $1 in
     ;;
 esac
 
-# The witness: a directory that can be made by one at a time, and a count that loses updates when two overlap.
+# The witness: a link that can be made by one at a time, and a count that loses updates when two overlap. Who was killed
+# inside left the link behind, and the file dead.NAME was made before.
 turn() {
-  mkdir "$place/entered" 2>/dev/null || echo "$3" >> "$place/overlaps"
+  until ln -sn "$3" "$place/entered" 2>/dev/null; do
+    who=$(readlink "$place/entered")
+    if [ -e "$place/dead.$who" ]; then
+      rm -f "$place/entered"
+    else
+      echo "$3 met $who" >> "$place/overlaps"
+      break
+    fi
+  done
   read -r count < "$place/count"
   echo "$((count + 1))" >| "$place/count"
-  rmdir "$place/entered" 2>/dev/null
+  rm -f "$place/entered"
 }
 
 turns=0
