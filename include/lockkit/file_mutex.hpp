@@ -9,20 +9,28 @@
 ///   free          held              true         shared          true                nothing
 ///   held (own)    would_deadlock¹   false        would_deadlock¹ false               free
 ///   held (other)  waits             false        waits           false               nothing
-///   shared (other) waits            false        shared          true                nothing
+///   shared (other) waits            false        shared²         true²               nothing
 ///   ¹ on the thread that holds it, unless both would share through two objects. One object holds at most once, in either
-///     mode: use one object per thread to share.
+///     mode: use one object per thread to share.   ² waits, or false, while a writer waits.
 ///
-/// Caveats. Advisory. A steady stream of readers can hold off a writer. Do not delete the file while it is in use:
-/// newcomers would lock a new one (acquisition notices a file deleted before it, not one deleted during the hold).
+/// Writers and readers take turns. A reader that comes while a writer waits goes behind it, though only readers hold the
+/// lock (try_lock_shared() is false then); readers that waited through an exclusive hold go in before the writers that
+/// wait. So neither kind is kept out by a stream of the other. A waiter that is killed loses its place at once; one that
+/// is stopped (SIGSTOP) is passed by after half a second. Within one kind the order is chance, unless options.order says
+/// otherwise. Nothing of this holds on a server's filesystem (remote_policy::trust_server), where waiters leave no
+/// marks: there a steady stream of readers can hold off a writer.
+///
+/// Caveats. Advisory. Do not delete the file while it is in use: newcomers would lock a new one (acquisition notices a
+/// file deleted before it, not one deleted during the hold). Who shares it, and waits for somebody else who wants to
+/// share it, waits for the writer that came in between, who waits for him; only within one thread is that avoided.
 /// A forked child owns nothing. Meets Cpp17SharedTimedLockable.
 
 #include <chrono>
 #include <filesystem>
 #include <memory>
-#include <stop_token>
 #include <system_error>
 
+#include <lockkit/cancellation.hpp>
 #include <lockkit/deadline.hpp>
 #include <lockkit/export.hpp>
 #include <lockkit/lock_options.hpp>
@@ -50,10 +58,10 @@ class LOCKKIT_API file_mutex {
   /// As lock_file::try_lock_until.
   [[nodiscard]] bool try_lock_until(deadline until);
   [[nodiscard]] bool try_lock_until(deadline until, std::error_code& ec);
-  [[nodiscard]] bool try_lock_until(deadline until, std::stop_token stop, std::error_code& ec);
+  [[nodiscard]] bool try_lock_until(deadline until, cancellation cancel, std::error_code& ec);
   [[nodiscard]] bool try_lock_shared_until(deadline until);
   [[nodiscard]] bool try_lock_shared_until(deadline until, std::error_code& ec);
-  [[nodiscard]] bool try_lock_shared_until(deadline until, std::stop_token stop, std::error_code& ec);
+  [[nodiscard]] bool try_lock_shared_until(deadline until, cancellation cancel, std::error_code& ec);
 
   template <class Rep, class Period>
   [[nodiscard]] bool try_lock_for(std::chrono::duration<Rep, Period> wait) {
@@ -83,6 +91,22 @@ class LOCKKIT_API file_mutex {
   /// Both release whatever mode is held, wake a waiter, and do nothing when not held.
   void unlock() noexcept;
   void unlock_shared() noexcept { unlock(); }
+
+  /// Exclusive becomes shared, and nobody of lockkit holds it exclusively in between: what was written is what is shared.
+  /// token() is zero from then on; latest_token() still gives it, as long as it is shared. errc::not_held unless held
+  /// exclusively by this object.
+  void downgrade();
+  void downgrade(std::error_code& ec);
+  /// Shared becomes exclusive, if nobody else shares. True: nobody of lockkit held it exclusively in between, so what was
+  /// read still holds; token() is a new one. False: others share it, or are about to try this, too; it is still shared,
+  /// nothing was waited for, and whoever must write unlocks and locks. errc::not_held unless shared by this object.
+  ///
+  /// The kernel takes the shared lock away before it refuses the exclusive one. Programs of lockkit respect who stands
+  /// there with neither; flock(1) may slip in. If it is then not given back within options.timeout: errc::lock_lost, and
+  /// nothing is held; so also if the file was replaced meanwhile. A flock(1) that came and went goes unnoticed.
+  /// Both need a local filesystem, else errc::unsupported_filesystem and nothing changes; any other error likewise.
+  [[nodiscard]] bool try_upgrade();
+  [[nodiscard]] bool try_upgrade(std::error_code& ec);
 
   /// Held in either mode.
   [[nodiscard]] bool owns_lock() const noexcept;

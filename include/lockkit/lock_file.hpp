@@ -20,9 +20,9 @@
 #include <chrono>
 #include <filesystem>
 #include <memory>
-#include <stop_token>
 #include <system_error>
 
+#include <lockkit/cancellation.hpp>
 #include <lockkit/deadline.hpp>
 #include <lockkit/export.hpp>
 #include <lockkit/lock_options.hpp>
@@ -62,8 +62,8 @@ class LOCKKIT_API lock_file {
   /// `ec` is set for failures only and cleared otherwise, on contention too.
   [[nodiscard]] bool try_lock_until(deadline until);
   [[nodiscard]] bool try_lock_until(deadline until, std::error_code& ec);
-  /// The same; false also once a stop is requested (within about 50 ms).
-  [[nodiscard]] bool try_lock_until(deadline until, std::stop_token stop, std::error_code& ec);
+  /// The same; false also once a stop is requested, or a descriptor is readable (cancellation.hpp says how soon).
+  [[nodiscard]] bool try_lock_until(deadline until, cancellation cancel, std::error_code& ec);
 
   template <class Rep, class Period>
   [[nodiscard]] bool try_lock_for(std::chrono::duration<Rep, Period> wait) {

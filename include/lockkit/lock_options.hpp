@@ -34,11 +34,32 @@ enum class foreign_policy {
   reclaim_dead,
 };
 
+/// Who goes in next. Whoever the kernel lets in first, in either case: a holder that dies is succeeded at once.
+enum class wait_order {
+  any,  ///< as it comes: the quickest hand-on, and no promise (a file_mutex alternates between writers and readers)
+  /// In the order in which the waits began, among those who ask for it. A waiter that dies or gives up loses its place;
+  /// one that is stopped (SIGSTOP) keeps it, and holds up all behind it: that is what strict means. Who does not ask for
+  /// it (another program, flock(1), a script) goes in whenever the lock is free. Threads that share one object count as
+  /// one, in no order. Local filesystems only: elsewhere as `any`. One more system call.
+  first_come,
+};
+
 /// A wait has begun. Passed once per wait to lock_options::on_wait, on the waiting thread, before it sleeps.
 struct wait_notice {
   const std::filesystem::path& path;
   const owner& holder;  ///< as far as its record says; may have changed by the time it is read
   bool foreign;         ///< held by something that is not lockkit: a script, another library, a person's file
+  /// For on_held_longer_than: since when this waiter has seen that holder in its way.
+  std::chrono::nanoseconds in_the_way{};
+};
+
+/// Says, while a wait goes on, that one holder has been in its way for longer than `after`: once for each holder, on the
+/// waiting thread, by the monotonic clock, counted from when this waiter first saw it. Holders are told apart by their
+/// tokens (those who share a file_mutex count as one), files of scripts by their inode and its last change. `call` may
+/// throw: the wait ends and the exception passes through. While it runs, the lock is not waited for.
+struct age_warning {
+  std::chrono::nanoseconds after{};
+  std::function<void(const wait_notice&)> call{};
 };
 
 struct lock_options {
@@ -53,6 +74,8 @@ struct lock_options {
   /// clock that is set forward ages it: name a time that no script holds it for. Unset: never.
   std::optional<std::chrono::nanoseconds> reclaim_empty_after{};
   std::function<void(const wait_notice&)> on_wait{};  ///< may throw: the wait ends and the exception passes through
+  age_warning on_held_longer_than{};
+  wait_order order = wait_order::any;
 };
 
 /// Thrown by lock() when the lock was not had in time. what() names path, holder and how long it was waited for.

@@ -2,6 +2,7 @@
 /// Everything at once. Prefer the single headers.
 #include <lockkit/backoff.hpp>
 #include <lockkit/break_lock.hpp>
+#include <lockkit/cancellation.hpp>
 #include <lockkit/claim_store.hpp>
 #include <lockkit/deadline.hpp>
 #include <lockkit/directory.hpp>

@@ -18,13 +18,19 @@ namespace lockkit::detail {
 class guard {
  public:
   [[nodiscard]] bool is_open() const noexcept { return lock_.has_value(); }
-  void open(const std::filesystem::path& path, const lock_options& options, std::error_code& ec);
+  /// `sharing`: there are readers.
+  void open(const std::filesystem::path& path, const lock_options& options, std::error_code& ec, bool sharing = false);
   void close() noexcept;
 
-  [[nodiscard]] bool acquire(platform::lock_mode mode, wait_terms& terms, std::error_code& ec) {
-    return lock_->acquire(mode, terms, ec);
+  [[nodiscard]] bool acquire(platform::lock_mode mode, wait_terms& terms, std::error_code& ec,
+                             bool already_shares = false) {
+    return lock_->acquire(mode, terms, ec, already_shares);
   }
   void release() noexcept { lock_->release(); }
+  void downgrade(deadline patience, std::error_code& ec) noexcept { lock_->downgrade(patience, ec); }
+  [[nodiscard]] bool try_upgrade(deadline patience, std::error_code& ec) noexcept {
+    return lock_->try_upgrade(patience, ec);
+  }
 
   [[nodiscard]] int fd() const noexcept { return inode_.fd.get(); }
   [[nodiscard]] const platform::inode_facts& facts() const noexcept { return inode_.facts; }

@@ -1,7 +1,8 @@
 #include "kernel_lock.hpp"
 
-#include <algorithm>
 #include <climits>
+#include <memory>
+#include <stop_token>
 
 #include <lockkit/backoff.hpp>
 #include <lockkit/error.hpp>
@@ -13,81 +14,257 @@ namespace lockkit::detail {
 
 using platform::lock_mode;
 
-void wait_terms::begin() {
-  if (has_begun()) return;
-  began_ = std::chrono::steady_clock::now();
-  if (notice) notice();
+namespace {
+
+bool is_unsupported(const std::error_code& ec) noexcept {
+  return ec == std::errc::function_not_supported || ec == std::errc::operation_not_supported ||
+         ec == std::errc::no_lock_available;
 }
 
-deadline wait_terms::slice(std::chrono::nanoseconds longest) const noexcept {
-  const auto waited = std::chrono::steady_clock::now() - began_;
-  const auto part = std::clamp<std::chrono::nanoseconds>(waited / 10, std::chrono::milliseconds(5), longest);
-  return earlier(until_, deadline::after(part));
+/// Rule 8. On the heap: a child forked during the wait may request the stop, too, when this thread's stack is gone.
+struct stop_wake {
+  platform::shared_word* word;
+  void operator()() const noexcept {
+    word->bump();
+    word->wake(INT_MAX, wake_bit::stop);
+  }
+};
+using stop_alarm = std::unique_ptr<std::stop_callback<stop_wake>>;
+
+stop_alarm wake_when_stopped(const std::stop_token& stop, platform::shared_word& word) noexcept try {
+  if (!word || !stop.stop_possible()) return nullptr;
+  return std::make_unique<std::stop_callback<stop_wake>>(stop, stop_wake{&word});
+} catch (const std::bad_alloc&) {
+  return nullptr;  // then it is noticed a slice later
 }
 
-std::chrono::nanoseconds time_waited(deadline until, std::chrono::nanoseconds timeout) noexcept {
-  if (timeout <= std::chrono::nanoseconds::zero()) return std::chrono::nanoseconds::zero();
-  return timeout + (std::chrono::steady_clock::now() - until.point());
+}  // namespace
+
+/// One wait, from its marks to their removal, also when the caller's function throws.
+class kernel_lock::visit {
+ public:
+  visit(kernel_lock& lock, lock_mode mode, wait_terms& terms, bool already_shares) noexcept
+      : lock_(lock),
+        mode_(mode),
+        terms_(terms),
+        marks_(lock.fd_, mode, lock.manners_, lock.writers_, lock.readers_, already_shares) {
+    std::error_code unmarked;  // nobody will see us: nap
+    // Not on a server: where flock is made of record locks, waiters' marks would exclude each other.
+    if (lock.local_) marks_.set(unmarked);
+  }
+  ~visit() {
+    const bool in_the_way = marks_.held_others_back();
+    marks_.clear();
+    if (!acquired_ && in_the_way) lock_.wake_next(mode_);  // rule 6
+  }
+  visit(const visit&) = delete;
+  visit& operator=(const visit&) = delete;
+
+  [[nodiscard]] bool wait(std::error_code& ec) {
+    platform::fault::point("kernel_lock.present");
+    lock_.map_word();
+    const stop_alarm alarm = wake_when_stopped(terms_.stop(), lock_.word_);
+    for (;;) {
+      const std::uint32_t word = look();
+      if (terms_.must_warn()) terms_.warn();
+      if (try_once(ec) || ec) break;
+      platform::fault::point("kernel_lock.sleeping");
+      sleep(word);
+      if (lock_.manners_.sharing) look();
+      if (try_once(ec) || ec) break;
+      if (terms_.over()) break;
+    }
+    return acquired_;
+  }
+
+ private:
+  /// The word to sleep on; and whose hold it is that we wait through.
+  std::uint32_t look() noexcept {
+    if (!lock_.local_ && !terms_.counts_time()) return 0;
+    std::error_code unread;
+    const record_view record = read_record(lock_.fd_, unread);
+    token_ = record_fence(record.text());
+    terms_.see(token_);
+    return record_word(record.text());
+  }
+
+  bool try_once(std::error_code& ec) noexcept {
+    ec.clear();
+    if (!marks_.may_try(token_)) return false;
+    acquired_ = lock_.try_acquire(mode_, ec);
+    if (!acquired_) marks_.refused();
+    return acquired_;
+  }
+
+  void sleep(std::uint32_t word) noexcept {
+    std::error_code ec;
+    if (lock_.word_ && marks_.are_set() && word != 0) {
+      lock_.word_.wait(word, terms_.slice(), ec, marks_.bits());
+      if (!ec) return;
+    }
+    terms_.nap(terms_.slice(std::chrono::milliseconds(5)));
+  }
+
+  kernel_lock& lock_;
+  lock_mode mode_;
+  wait_terms& terms_;
+  waiting_marks marks_;
+  std::uint64_t token_ = 0;
+  bool acquired_ = false;
+};
+
+kernel_lock::kernel_lock(int fd, bool local, lock_manners manners) noexcept
+    : fd_(fd), local_(local), manners_(manners) {}
+
+bool kernel_lock::is_being_converted(std::error_code& ec) const noexcept {
+  const bool found = platform::find_locked(fd_, {mark::conversion_byte, 1}, ec).has_value();
+  if (ec == std::errc::invalid_argument) ec.clear();  // a kernel without such locks: then nobody converts
+  return found;
 }
 
 bool kernel_lock::try_acquire(lock_mode mode, std::error_code& ec) noexcept {
   const bool acquired = platform::try_flock(fd_, mode, ec);
-  if (ec == std::errc::function_not_supported || ec == std::errc::operation_not_supported ||
-      ec == std::errc::no_lock_available) {
-    ec = errc::unsupported_filesystem;
-  }
-  return acquired;
+  if (is_unsupported(ec)) ec = errc::unsupported_filesystem;
+  if (!acquired || !local_ || !manners_.sharing || mode == lock_mode::shared) return acquired;
+  platform::fault::point("kernel_lock.locked");
+  if (!is_being_converted(ec) && !ec) return true;  // rule 9
+  platform::unlock_flock(fd_);
+  wake_next(mode);
+  return false;
 }
 
-bool kernel_lock::acquire(lock_mode mode, wait_terms& terms, std::error_code& ec) {
-  if (try_acquire(mode, ec)) return true;
+bool kernel_lock::may_try_at_once(lock_mode mode, bool already_shares) noexcept {
+  if (!local_) return true;
+  if (manners_.in_order && is_queue(fd_)) return false;
+  if (!manners_.sharing) return true;
+  if (mode == lock_mode::shared) return already_shares || !writers_.is_closed(fd_);
+  return !woke_readers_ || !readers_.is_closed(fd_);
+}
+
+bool kernel_lock::acquire(lock_mode mode, wait_terms& terms, std::error_code& ec, bool already_shares) {
+  ec.clear();
+  mode_ = mode;
+  if (may_try_at_once(mode, already_shares) && try_acquire(mode, ec)) return true;
   if (ec || terms.over()) return false;
   terms.begin();
-  // Not on a server: where flock is made of record locks, waiters' marks would exclude each other.
-  if (wakes_) platform::set_presence(fd_, ec);
-  if (ec) wakes_ = false;  // nobody will see us: nap
-  platform::fault::point("kernel_lock.present");
-  const bool acquired = wait(mode, terms, ec);
-  if (wakes_) platform::clear_presence(fd_);
-  if (acquired && wakes_ && mode == lock_mode::shared && platform::others_present(fd_)) wake(INT_MAX);
+  bool acquired = false;
+  {
+    visit here(*this, mode, terms, already_shares);
+    acquired = here.wait(ec);
+  }
+  if (acquired && local_ && mode == lock_mode::shared) wake_those_who_share();
   return acquired;
-}
-
-bool kernel_lock::wait(lock_mode mode, wait_terms& terms, std::error_code& ec) {
-  map_word();
-  for (;;) {
-    const std::uint32_t word = wakes_ ? record_word(read_record(fd_, ec).text()) : 0;
-    if (try_acquire(mode, ec) || ec) return !ec;
-    platform::fault::point("kernel_lock.sleeping");
-    sleep(word, terms);
-    if (try_acquire(mode, ec) || ec) return !ec;
-    if (terms.over()) return false;
-  }
-}
-
-void kernel_lock::sleep(std::uint32_t word, const wait_terms& terms) noexcept {
-  std::error_code ec;
-  if (word_ && word != 0) {
-    word_.wait(word, terms.slice(), ec);
-    if (!ec) return;
-  }
-  sleep_until(terms.slice(std::chrono::milliseconds(5)));
-}
-
-void kernel_lock::map_word() noexcept {
-  std::error_code ignored;
-  if (wakes_ && !word_) word_ = platform::shared_word(fd_, word_offset, ignored);
-}
-
-void kernel_lock::wake(int count) noexcept {
-  map_word();
-  if (word_) word_.bump_and_wake(count);
 }
 
 void kernel_lock::release() noexcept {
   platform::unlock_flock(fd_);
   platform::fault::point("kernel_lock.unlocked");
-  if (wakes_ && platform::others_present(fd_)) wake(1);
+  if (local_) wake_next(mode_);
+}
+
+/// Rule 5.
+void kernel_lock::wake_next(lock_mode left) noexcept {
+  const waiters found = find_waiters(fd_);
+  woke_readers_ = false;
+  if (!found.any) return;
+  map_word();
+  if (!word_) return;
+  if (found.first_ticket != 0) {
+    word_.bump();
+    word_.wake(INT_MAX, wake_bit::of_ticket(found.first_ticket));
+  } else if (manners_.sharing) {
+    wake_readers_or_writer(left);
+  } else {
+    word_.bump_and_wake(1);
+  }
+}
+
+void kernel_lock::wake_readers_or_writer(lock_mode left) noexcept {
+  word_.bump();
+  if (left == lock_mode::exclusive) {
+    woke_readers_ = word_.wake(INT_MAX, wake_bit::reader) > 0;
+    if (!woke_readers_) word_.wake(1, wake_bit::writer);
+  } else if (word_.wake(1, wake_bit::writer) == 0) {
+    word_.wake(INT_MAX, wake_bit::reader);
+  }
+}
+
+/// Rule 6.
+void kernel_lock::wake_those_who_share() noexcept {
+  const waiters found = find_waiters(fd_);
+  if (!found.any) return;
+  map_word();
+  if (!word_) return;
+  word_.bump();
+  word_.wake(INT_MAX, found.first_ticket != 0 ? wake_bit::of_ticket(found.first_ticket) : wake_bit::reader);
+}
+
+void kernel_lock::map_word() noexcept {
+  std::error_code ignored;
+  if (local_ && !word_) word_ = platform::shared_word(fd_, word_offset, ignored);
+}
+
+/// Rules 9 and 10.
+bool kernel_lock::begin_conversion(std::error_code& ec) noexcept {
+  ec = errc::unsupported_filesystem;
+  if (!local_) return false;
+  const bool had = platform::try_lock_byte(fd_, mark::conversion_byte, ec);
+  if (ec == std::errc::invalid_argument) ec = errc::unsupported_filesystem;
+  return had;
+}
+
+/// Rule 11. What was held is given up if it fails.
+void kernel_lock::regain_shared(deadline patience, std::error_code& ec) noexcept {
+  while (!platform::try_flock(fd_, lock_mode::shared, ec) && !ec) {
+    if (patience.expired()) return lose(ec);
+    sleep_until(earlier(patience, deadline::after(std::chrono::microseconds(200))));
+  }
+  if (ec) return lose(ec);
+  mode_ = lock_mode::shared;
+}
+
+void kernel_lock::lose(std::error_code& ec) noexcept {
+  release();
+  ec = errc::lock_lost;
+}
+
+std::uint64_t kernel_lock::token_now(std::error_code& ec) const noexcept {
+  return record_fence(read_record(fd_, ec).text());
+}
+
+void kernel_lock::downgrade(deadline patience, std::error_code& ec) noexcept {
+  if (!begin_conversion(ec)) {
+    if (!ec) ec = std::make_error_code(std::errc::device_or_resource_busy);
+    return;
+  }
+  platform::fault::point("kernel_lock.converting");
+  regain_shared(patience, ec);
+  platform::unlock_byte(fd_, mark::conversion_byte);
+  if (!ec) wake_those_who_share();
+}
+
+bool kernel_lock::try_upgrade(deadline patience, std::error_code& ec) noexcept {
+  if (!begin_conversion(ec)) return false;
+  const bool upgraded = upgrade_or_regain(patience, ec);
+  platform::unlock_byte(fd_, mark::conversion_byte);
+  return upgraded;
+}
+
+bool kernel_lock::upgrade_or_regain(deadline patience, std::error_code& ec) noexcept {
+  const std::uint64_t token = token_now(ec);
+  if (ec) return false;
+  platform::fault::point("kernel_lock.converting");
+  const bool upgraded = platform::try_flock(fd_, lock_mode::exclusive, ec);
+  platform::fault::point("kernel_lock.upgrade_tried");
+  if (upgraded) {
+    mode_ = lock_mode::exclusive;
+  } else {
+    regain_shared(patience, ec);
+    if (ec) return false;
+  }
+  std::error_code unread;
+  if (token_now(unread) != token || unread) lose(ec);
+  return upgraded && !ec;
 }
 
 }  // namespace lockkit::detail

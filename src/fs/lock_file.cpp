@@ -30,8 +30,6 @@
 #include <errno.h>
 #include <fcntl.h>
 
-#include <lockkit/backoff.hpp>
-
 #include "core/throw_error.hpp"
 #include "lock_file_impl.hpp"
 #include "platform/fault.hpp"
@@ -77,22 +75,36 @@ bool lock_file::impl::acquire(wait_terms& terms, std::error_code& ec) {
   ec = name_error;
   if (ec) return false;
   start_anew_after_fork();
-  terms.notice = [this] {
-    if (!options.on_wait) return;
-    bool foreign = false;
-    const owner holder = find_holder(foreign);
-    options.on_wait({names.path, holder, foreign});
-  };
-  if (!gate_.enter(terms, ec)) return false;
-  bool acquired = false;
+  terms.check(ec);
+  if (ec) return false;
+  tell_through(terms);
+  bool acquired = gate_.enter(terms, ec);
+  if (!ec) ec = terms.failure();
+  if (!acquired) return false;
   try {
     acquired = acquire_in_gate(terms, ec);
   } catch (...) {
     gate_.leave();
     throw;
   }
-  if (!acquired) gate_.leave();
-  return acquired;
+  if (acquired) return true;
+  gate_.leave();
+  if (!ec) ec = terms.failure();
+  return false;
+}
+
+/// What the caller wants to be told of the wait.
+void lock_file::impl::tell_through(wait_terms& terms) {
+  const auto telling = [this](const std::function<void(const wait_notice&)>& call) -> wait_terms::notice_function {
+    if (!call) return {};
+    return [this, &call](std::chrono::nanoseconds in_the_way) {
+      bool foreign = false;
+      const owner holder = find_holder(foreign);
+      call({names.path, holder, foreign, in_the_way});
+    };
+  };
+  const age_warning& aged = options.on_held_longer_than;
+  terms.tell(telling(options.on_wait), aged.after, telling(aged.call));
 }
 
 bool lock_file::impl::acquire_in_gate(wait_terms& terms, std::error_code& ec) {
@@ -107,8 +119,12 @@ bool lock_file::impl::acquire_in_gate(wait_terms& terms, std::error_code& ec) {
     if (state == plant_state::restart || is_stale(ec)) guard_.close();
     if (ec && (!is_stale(ec) || terms.over())) return false;
     if (ec || state == plant_state::restart) continue;
-    if (terms.has_begun() || terms.over()) return false;
-    terms.begin();  // the caller's notice may block: not while others queue up behind the guard; then once more
+    if (terms.over()) return false;
+    if (terms.must_warn()) {
+      terms.warn();
+    } else if (!terms.has_begun()) {
+      terms.begin();  // the caller's notice may block: not while others queue up behind the guard; then once more
+    }
   }
   detail::note_hold(note_, guard_.facts().device, guard_.facts().inode, lock_mode::exclusive);
   // Release order: the default one costs a locked instruction, and nobody compares these with one another.
@@ -171,14 +187,16 @@ plant_state lock_file::impl::plant_or_wait(wait_terms& terms, std::error_code& e
   platform::fault::point("lock_file.stamped");
   plant_state state = try_plant(ec);
   while (state == plant_state::foreign && !ec && terms.has_begun() && !terms.over()) {
+    see_foreign(terms);
+    if (terms.must_warn()) break;
     std::error_code unwatched;
     platform::path_watch watch(names.path.c_str(), unwatched);
     state = try_plant(ec);  // it may have gone before it was watched
     if (state != plant_state::foreign || ec) break;
     if (unwatched) {
-      sleep_until(terms.slice(std::chrono::milliseconds(5)));
+      terms.nap(terms.slice(std::chrono::milliseconds(5)));
     } else {
-      watch.wait(terms.slice());
+      terms.sleep_at(watch);
     }
     state = try_plant(ec);
   }
@@ -186,9 +204,18 @@ plant_state lock_file::impl::plant_or_wait(wait_terms& terms, std::error_code& e
   return state;
 }
 
+/// A script's file is known by its inode and the time of its last change.
+void lock_file::impl::see_foreign(wait_terms& terms) const noexcept {
+  if (!terms.counts_time()) return;
+  std::error_code ec;
+  const struct stat found = platform::status_at(AT_FDCWD, names.path.c_str(), ec);
+  const auto changed = static_cast<std::uint64_t>(found.st_ctim.tv_sec * 1'000'000'000 + found.st_ctim.tv_nsec);
+  if (!ec) terms.see(changed ^ found.st_ino << 32U);
+}
+
 void lock_file::impl::release() noexcept {
   if (!is_held()) return;
-  wait_terms always(deadline::never(), {});
+  wait_terms always{deadline::never()};
   std::error_code ec;
   static_cast<void>(names_gate_.enter(always, ec));
   const bool mine = held_.exchange(false);  // of two threads that release, one does
@@ -208,7 +235,7 @@ void lock_file::impl::release() noexcept {
 verify_result lock_file::impl::verify(std::error_code& ec) {
   ec.clear();
   start_anew_after_fork();
-  wait_terms always(deadline::never(), {});
+  wait_terms always{deadline::never()};
   if (!names_gate_.enter(always, ec)) return verify_result::lost;
   verify_result result = verify_result::lost;
   if (is_held()) {
@@ -271,8 +298,8 @@ lock_file& lock_file::operator=(lock_file&& other) noexcept {
   return *this;
 }
 
-bool lock_file::try_lock_until(deadline until, std::stop_token stop, std::error_code& ec) {
-  wait_terms terms(until, std::move(stop));
+bool lock_file::try_lock_until(deadline until, cancellation cancel, std::error_code& ec) {
+  wait_terms terms(until, std::move(cancel));
   return impl_->acquire(terms, ec);
 }
 

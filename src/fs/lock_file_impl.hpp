@@ -31,6 +31,8 @@ struct lock_file::impl {
 
  private:
   void start_anew_after_fork() noexcept;
+  void tell_through(detail::wait_terms& terms);
+  void see_foreign(detail::wait_terms& terms) const noexcept;
   [[nodiscard]] bool acquire_in_gate(detail::wait_terms& terms, std::error_code& ec);
   [[nodiscard]] bool lock_guard(detail::wait_terms& terms, std::error_code& ec);
   [[nodiscard]] detail::plant_state plant_or_release(detail::wait_terms& terms, std::error_code& ec);

@@ -31,13 +31,18 @@ note_list* notes_of_this_thread() {
 
 }  // namespace
 
+/// The wake-up that we took along was another's too: whoever is in now must give it again.
+void object_gate::give_up_wake(std::uint32_t mine) noexcept {
+  std::uint32_t taken = 1;
+  if (mine == 2) state_.compare_exchange_strong(taken, 2);
+}
+
 bool object_gate::enter(wait_terms& terms, std::error_code& ec) {
   ec.clear();
   std::uint32_t mine = 1;
   for (std::uint32_t seen = 0; !state_.compare_exchange_strong(seen, mine); seen = 0) {
     if (terms.over()) {
-      // The wake-up that we took along was another's too: whoever is in now must give it again.
-      if (mine == 2 && seen == 1) state_.compare_exchange_strong(seen, 2);
+      give_up_wake(mine);
       return false;
     }
     if (thread_ == platform::current_thread()) {
@@ -45,6 +50,12 @@ bool object_gate::enter(wait_terms& terms, std::error_code& ec) {
       return false;
     }
     terms.begin();
+    terms.see(thread_);
+    if (terms.must_warn()) {
+      give_up_wake(mine);
+      terms.warn();
+      continue;
+    }
     mine = 2;  // others may wait as we did: whoever leaves after us must wake them
     if (seen == 2 || state_.compare_exchange_strong(seen, 2)) {
       platform::wait_private(reinterpret_cast<const std::uint32_t*>(&state_), 2, terms.slice());
@@ -75,15 +86,29 @@ void note_hold(std::shared_ptr<hold_note>& note, std::uint64_t device, std::uint
   note.reset();
 }
 
-bool would_wait_for_itself(std::uint64_t device, std::uint64_t inode, platform::lock_mode mode) noexcept {
+namespace {
+
+/// Whether this thread has the inode in a way that `which` is true of.
+template <class Which>
+bool has_inode(std::uint64_t device, std::uint64_t inode, Which&& which) noexcept {
   const note_list* const notes = notes_of_this_thread();
   if (notes == nullptr) return false;
   const std::uint64_t generation = platform::process_generation();
   return std::ranges::any_of(*notes, [&](const auto& note) {
-    const bool both_share = note->shared && mode == platform::lock_mode::shared;
-    return note->held && !both_share && note->generation == generation && note->device == device &&
-           note->inode == inode;
+    return note->held && note->generation == generation && note->device == device && note->inode == inode &&
+           which(*note);
   });
+}
+
+}  // namespace
+
+bool would_wait_for_itself(std::uint64_t device, std::uint64_t inode, platform::lock_mode mode) noexcept {
+  const bool sharing = mode == platform::lock_mode::shared;
+  return has_inode(device, inode, [=](const hold_note& note) { return !note.shared || !sharing; });
+}
+
+bool shares_already(std::uint64_t device, std::uint64_t inode) noexcept {
+  return has_inode(device, inode, [](const hold_note& note) { return note.shared.load(); });
 }
 
 }  // namespace lockkit::detail

@@ -8,9 +8,10 @@
 #include <system_error>
 #include <thread>
 
-#include "kernel_lock.hpp"
 #include "platform/fault.hpp"
+#include "platform/lock.hpp"
 #include "platform/process.hpp"
+#include "wait_terms.hpp"
 
 namespace lockkit::detail {
 
@@ -21,7 +22,7 @@ struct hold_note {
   std::uint64_t generation = 0;
   std::uint64_t device = 0;
   std::uint64_t inode = 0;
-  bool shared = false;
+  std::atomic<bool> shared{false};
 };
 
 class object_gate {
@@ -40,6 +41,8 @@ class object_gate {
   }
 
  private:
+  void give_up_wake(std::uint32_t mine) noexcept;
+
   std::atomic<std::uint32_t> state_{
       0};  // 0 free, 1 taken, 2 taken and waited for (Drepper, "Futexes Are Tricky", 2011)
   std::atomic<std::uint64_t> thread_{0};
@@ -78,5 +81,7 @@ void note_hold(std::shared_ptr<hold_note>& note, std::uint64_t device, std::uint
 /// Whether a wait in this mode would be for this thread itself: it holds the inode through some object, and not both
 /// would share.
 [[nodiscard]] bool would_wait_for_itself(std::uint64_t device, std::uint64_t inode, platform::lock_mode mode) noexcept;
+/// Whether this thread shares the inode already, through some object.
+[[nodiscard]] bool shares_already(std::uint64_t device, std::uint64_t inode) noexcept;
 
 }  // namespace lockkit::detail

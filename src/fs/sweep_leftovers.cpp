@@ -63,10 +63,10 @@ class guard_sweep {
     const platform::unique_fd file = open_guard(guard);
     if (!file) return;
     detail::kernel_lock lock(file.get(), true);
-    detail::wait_terms at_once(deadline(), {});
+    detail::wait_terms at_once{deadline()};
     if (!lock.acquire(platform::lock_mode::exclusive, at_once, ec)) return;
     const platform::inode_facts facts = platform::facts(file.get(), ec);
-    const bool waited_for = platform::others_present(file.get());
+    const bool waited_for = detail::find_waiters(file.get()).any;
     if (!ec && !waited_for && is_named(guard, facts)) remove_all(guard, facts, ec);
     lock.release();
   }

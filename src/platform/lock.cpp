@@ -14,19 +14,22 @@
 namespace lockkit::platform {
 namespace {
 
-constexpr std::uint64_t presence_byte = std::uint64_t{1} << 40U;
-
-struct flock byte_lock(std::uint64_t byte, short type) noexcept {
+struct flock range_lock(byte_range range, short type) noexcept {
   struct flock lock{};
   lock.l_type = type;
   lock.l_whence = SEEK_SET;
-  lock.l_start = static_cast<off_t>(byte);
-  lock.l_len = 1;
+  lock.l_start = static_cast<off_t>(range.first);
+  lock.l_len = static_cast<off_t>(range.count);
   return lock;
 }
 
-struct flock presence_lock(short type) noexcept {
-  return byte_lock(presence_byte, type);
+struct flock byte_lock(std::uint64_t byte, short type) noexcept {
+  return range_lock({byte, 1}, type);
+}
+
+/// Without waiting.
+void change_lock(int fd, struct flock lock, std::error_code& ec) noexcept {
+  invoke("fcntl", ec, [&] { return ::fcntl(fd, F_OFD_SETLK, &lock); });
 }
 
 bool is_locked(int fd, struct flock lock) noexcept {
@@ -62,14 +65,27 @@ void unlock_flock(int fd) noexcept {
 }
 
 void set_presence(int fd, std::error_code& ec) noexcept {
-  struct flock lock = presence_lock(F_RDLCK);
-  invoke("fcntl", ec, [&] { return ::fcntl(fd, F_OFD_SETLK, &lock); });
+  share_byte(fd, presence_byte, ec);
 }
 
 void clear_presence(int fd) noexcept {
-  struct flock lock = presence_lock(F_UNLCK);
+  unlock_byte(fd, presence_byte);
+}
+
+void share_byte(int fd, std::uint64_t byte, std::error_code& ec) noexcept {
+  change_lock(fd, byte_lock(byte, F_RDLCK), ec);
+}
+
+void unlock_bytes(int fd, byte_range range) noexcept {
   std::error_code ignored;
-  invoke("fcntl", ignored, [&] { return ::fcntl(fd, F_OFD_SETLK, &lock); });
+  change_lock(fd, range_lock(range, F_UNLCK), ignored);
+}
+
+std::optional<byte_range> find_locked(int fd, byte_range range, std::error_code& ec) noexcept {
+  struct flock lock = range_lock(range, F_WRLCK);
+  invoke("fcntl", ec, [&] { return ::fcntl(fd, F_OFD_GETLK, &lock); });
+  if (ec || lock.l_type == F_UNLCK) return std::nullopt;
+  return byte_range{static_cast<std::uint64_t>(lock.l_start), static_cast<std::uint64_t>(lock.l_len)};
 }
 
 bool others_present(int fd) noexcept {
@@ -77,17 +93,14 @@ bool others_present(int fd) noexcept {
 }
 
 bool try_lock_byte(int fd, std::uint64_t byte, std::error_code& ec) noexcept {
-  struct flock lock = byte_lock(byte, F_WRLCK);
-  invoke("fcntl", ec, [&] { return ::fcntl(fd, F_OFD_SETLK, &lock); });
+  change_lock(fd, byte_lock(byte, F_WRLCK), ec);
   if (ec != std::errc::resource_unavailable_try_again && ec != std::errc::permission_denied) return !ec;
   ec.clear();
   return false;
 }
 
 void unlock_byte(int fd, std::uint64_t byte) noexcept {
-  struct flock lock = byte_lock(byte, F_UNLCK);
-  std::error_code ignored;
-  invoke("fcntl", ignored, [&] { return ::fcntl(fd, F_OFD_SETLK, &lock); });
+  unlock_bytes(fd, {byte, 1});
 }
 
 bool is_byte_locked(int fd, std::uint64_t byte) noexcept {

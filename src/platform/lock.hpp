@@ -4,6 +4,7 @@
 /// are used as marks of presence and of life, never for exclusion.
 
 #include <cstdint>
+#include <optional>
 #include <system_error>
 #include <vector>
 
@@ -18,10 +19,24 @@ enum class lock_mode { exclusive, shared };
 LOCKKIT_PRIVATE_API void unlock_flock(int fd) noexcept;
 
 /// A byte far beyond the file's end, read-locked by everybody who waits.
+inline constexpr std::uint64_t presence_byte = std::uint64_t{1} << 40U;
 LOCKKIT_PRIVATE_API void set_presence(int fd, std::error_code& ec) noexcept;
 LOCKKIT_PRIVATE_API void clear_presence(int fd) noexcept;
 /// Whether another description has marked its presence. True when it can't be told.
 [[nodiscard]] LOCKKIT_PRIVATE_API bool others_present(int fd) noexcept;
+
+/// Bytes of a file, which need not exist.
+struct byte_range {
+  std::uint64_t first;
+  std::uint64_t count;
+};
+/// Like the presence mark on another byte: any number of descriptions may have it.
+LOCKKIT_PRIVATE_API void share_byte(int fd, std::uint64_t byte, std::error_code& ec) noexcept;
+LOCKKIT_PRIVATE_API void unlock_bytes(int fd, byte_range range) noexcept;
+/// What another description than `fd`'s has locked in there, with adjacent bytes that it has locked likewise; any one of
+/// them if there are several.
+[[nodiscard]] LOCKKIT_PRIVATE_API std::optional<byte_range> find_locked(int fd, byte_range range,
+                                                                        std::error_code& ec) noexcept;
 
 /// A byte that its owner keeps locked for as long as it lives. False with a clear code: another description has it.
 [[nodiscard]] LOCKKIT_PRIVATE_API bool try_lock_byte(int fd, std::uint64_t byte, std::error_code& ec) noexcept;

@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/interprocess/detail/os_file_functions.hpp>
 #include <boost/interprocess/mapped_region.hpp>
 #include <climits>
@@ -45,10 +46,23 @@ long futex(const void* word, int operation, std::uint32_t value, const void* tim
 }  // namespace
 
 struct shared_word::mapping {
+  mapping(interprocess::mapped_region mapped, std::size_t where) noexcept : region(std::move(mapped)), offset(where) {}
   interprocess::mapped_region region;
   std::size_t offset;
-  [[nodiscard]] const void* word() const noexcept {
-    return static_cast<const std::byte*>(region.get_address()) + offset;
+  [[nodiscard]] const void* word() const noexcept { return at(offset); }
+  /// Beside the word, where nobody sleeps.
+  [[nodiscard]] const void* empty() const noexcept { return at(offset - sizeof(std::uint32_t)); }
+  /// One call that adds and wakes: FUTEX_WAKE_OP. Its comparison only decides about a second wake, of those who sleep
+  /// on the word although it was zero: nobody does.
+  void add_one_and_wake(const void* sleepers, int count) const noexcept {
+    const auto nothing = reinterpret_cast<const void*>(0UL);
+    futex(sleepers, FUTEX_WAKE_OP, static_cast<std::uint32_t>(count), nothing, word(),
+          FUTEX_OP(FUTEX_OP_ADD, 1, FUTEX_OP_CMP_EQ, 0));
+  }
+
+ private:
+  [[nodiscard]] const void* at(std::size_t where) const noexcept {
+    return static_cast<const std::byte*>(region.get_address()) + where;
   }
 };
 
@@ -62,7 +76,7 @@ shared_word::shared_word(int fd, std::size_t offset, std::error_code& ec) noexce
   if (ec) return;
   try {
     interprocess::mapped_region region(mappable{fd}, interprocess::read_write, 0, offset + sizeof(std::uint32_t));
-    mapping_ = std::make_unique<mapping>(mapping{std::move(region), offset});
+    mapping_ = std::make_unique<mapping>(std::move(region), offset);
   } catch (const interprocess::interprocess_exception& failure) {
     ec.assign(failure.get_native_error(), std::system_category());
   } catch (const std::bad_alloc&) {
@@ -70,24 +84,30 @@ shared_word::shared_word(int fd, std::size_t offset, std::error_code& ec) noexce
   }
 }
 
-void shared_word::wait(std::uint32_t expected, deadline until, std::error_code& ec) noexcept {
+void shared_word::wait(std::uint32_t expected, deadline until, std::error_code& ec, std::uint32_t bits) noexcept {
   const absolute_time time(until);
   ec.clear();
   const int injected = fault::before("futex");
   const long result =
-      injected != 0 ? -1
-                    : futex(mapping_->word(), FUTEX_WAIT_BITSET, expected, time.get(), nullptr, FUTEX_BITSET_MATCH_ANY);
+      injected != 0 ? -1 : futex(mapping_->word(), FUTEX_WAIT_BITSET, expected, time.get(), nullptr, bits);
   if (result >= 0) return;
   const int error = injected != 0 ? injected : errno;
   if (error != EAGAIN && error != ETIMEDOUT && error != EINTR) ec.assign(error, std::system_category());
 }
 
 void shared_word::bump_and_wake(int count) noexcept {
-  // One call that adds and wakes: FUTEX_WAKE_OP on the same word twice. The comparison only decides about a second
-  // wake of zero sleepers.
+  mapping_->add_one_and_wake(mapping_->word(), count);
+}
+
+void shared_word::bump() noexcept {
+  mapping_->add_one_and_wake(mapping_->empty(), 1);
+}
+
+int shared_word::wake(int count, std::uint32_t bits) noexcept {
   const auto nothing = reinterpret_cast<const void*>(0UL);
-  futex(mapping_->word(), FUTEX_WAKE_OP, static_cast<std::uint32_t>(count), nothing, mapping_->word(),
-        FUTEX_OP(FUTEX_OP_ADD, 1, FUTEX_OP_CMP_EQ, 0));
+  const long woken =
+      futex(mapping_->word(), FUTEX_WAKE_BITSET, static_cast<std::uint32_t>(count), nothing, nullptr, bits);
+  return static_cast<int>(std::max(woken, 0L));
 }
 
 void wait_private(const std::uint32_t* word, std::uint32_t expected, deadline until) noexcept {

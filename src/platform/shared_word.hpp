@@ -27,9 +27,14 @@ class LOCKKIT_PRIVATE_API shared_word {
 
   /// Sleeps while the word is `expected`, until woken or `until`. May return early; never late for want of a wake-up
   /// that was sent after `expected` was read. A code: can't sleep here (the file is truncated, say); nap instead.
-  void wait(std::uint32_t expected, deadline until, std::error_code& ec) noexcept;
-  /// Adds 1 to the word, then wakes up to `count` sleepers.
+  /// `bits` says which wake-ups are meant for this sleeper: those that have one of them.
+  void wait(std::uint32_t expected, deadline until, std::error_code& ec, std::uint32_t bits = ~0U) noexcept;
+  /// Adds 1 to the word, then wakes up to `count` sleepers, whatever their bits.
   void bump_and_wake(int count) noexcept;
+  /// Adds 1 to the word: nobody falls asleep any more who read it before.
+  void bump() noexcept;
+  /// Wakes up to `count` sleepers that have one of these bits; returns how many.
+  int wake(int count, std::uint32_t bits) noexcept;
 
  private:
   struct mapping;

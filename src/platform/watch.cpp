@@ -1,7 +1,9 @@
 #include "watch.hpp"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -26,6 +28,35 @@ timespec time_for_poll(deadline until) noexcept {
   using namespace std::chrono;
   const std::chrono::nanoseconds left = std::min<std::chrono::nanoseconds>(until.remaining(), hours(1));
   return {static_cast<std::time_t>(left / seconds(1)), static_cast<long>((left % seconds(1)).count())};
+}
+
+bool is_readable(int fd, std::error_code& ec) noexcept {
+  pollfd looked_at{fd, POLLIN, 0};
+  const timespec now{};
+  // A negative number would be skipped, and never readable.
+  const int found = invoke("ppoll", ec, [&] { return ::ppoll(&looked_at, 1, &now, nullptr); });
+  if (!ec && (fd < 0 || (looked_at.revents & POLLNVAL) != 0)) ec = std::make_error_code(std::errc::bad_file_descriptor);
+  return !ec && found > 0;
+}
+
+void check_waitable(int fd, std::error_code& ec) noexcept {
+  const int flags = invoke("fcntl", ec, [&] { return ::fcntl(fd, F_GETFL); });
+  if (ec) return;
+  if ((flags & O_PATH) != 0 || (flags & O_ACCMODE) == O_WRONLY) {
+    ec = std::make_error_code(std::errc::bad_file_descriptor);
+    return;
+  }
+  struct stat file{};
+  invoke("fstat", ec, [&] { return ::fstat(fd, &file); });
+  if (!ec && (S_ISREG(file.st_mode) || S_ISDIR(file.st_mode) || S_ISBLK(file.st_mode))) {
+    ec = std::make_error_code(std::errc::invalid_argument);
+  }
+}
+
+void wait_readable(int fd, deadline until) noexcept {
+  const timespec time = time_for_poll(until);
+  pollfd waited_for{fd, POLLIN, 0};
+  ::ppoll(&waited_for, 1, &time, nullptr);
 }
 
 path_watch::path_watch(const char* path, std::error_code& ec, watched what) noexcept {

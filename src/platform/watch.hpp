@@ -7,6 +7,7 @@
 
 #include <lockkit/deadline.hpp>
 
+#include "private_api.hpp"
 #include "unique_fd.hpp"
 
 namespace lockkit::platform {
@@ -18,6 +19,13 @@ enum class watched {
 
 /// What is left until then, an hour at the most, as ppoll wants it.
 [[nodiscard]] timespec time_for_poll(deadline until) noexcept;
+
+/// Whether the descriptor can be read, is at its end or in error. EBADF: it is not open.
+[[nodiscard]] LOCKKIT_PRIVATE_API bool is_readable(int fd, std::error_code& ec) noexcept;
+/// EBADF: not open for reading. EINVAL: a file or a directory, which count as readable at any time.
+LOCKKIT_PRIVATE_API void check_waitable(int fd, std::error_code& ec) noexcept;
+/// Sleeps until it can be read or `until`. May return early.
+LOCKKIT_PRIVATE_API void wait_readable(int fd, deadline until) noexcept;
 
 /// Sees what happens to the file at `path` (not to what a link leads to).
 class LOCKKIT_PRIVATE_API path_watch {

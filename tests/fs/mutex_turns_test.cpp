@@ -1,0 +1,253 @@
+/// Writers and readers of a file_mutex take turns: the rules at the top of wait_marks.hpp.
+#include <signal.h>
+
+#include <array>
+#include <atomic>
+#include <future>
+
+#include <lockkit/file_mutex.hpp>
+
+#include "fs/wait_watching.hpp"
+#include "support/catch.hpp"
+#include "support/process.hpp"
+#include "support/scratch.hpp"
+#include "support/shared_memory.hpp"
+
+using namespace lockkit;
+using namespace std::chrono_literals;
+namespace fs = std::filesystem;
+using testing::wait_watch;
+
+namespace {
+
+enum class kind { reader, writer };
+
+bool lock_as(kind what, file_mutex& mutex, deadline until) {
+  std::error_code ec;
+  const bool had = what == kind::reader ? mutex.try_lock_shared_until(until, ec) : mutex.try_lock_until(until, ec);
+  if (ec) throw std::system_error(ec);
+  return had;
+}
+
+/// One that waits in a thread, says when it is in, and leaves when told.
+class visitor {
+ public:
+  visitor(const fs::path& path, kind what, deadline until = deadline::after(60s)) {
+    thread_ = std::async(std::launch::async, [this, path, what, until] {
+      file_mutex mutex(path);
+      const bool had = lock_as(what, mutex, until);
+      is_in_ = had;
+      inside_.set_value(had);
+      if (had) leave_.get_future().wait();
+      is_in_ = false;
+      mutex.unlock();
+    });
+  }
+  ~visitor() {
+    if (thread_.valid()) leave();
+  }
+  bool await() { return inside_.get_future().get(); }
+  bool is_in() const { return is_in_; }
+  void leave() {
+    leave_.set_value();
+    thread_.get();
+  }
+
+ private:
+  std::atomic<bool> is_in_{false};
+  std::promise<bool> inside_;
+  std::promise<void> leave_;
+  std::future<void> thread_;
+};
+
+/// By another thread: one that shares already is let pass.
+bool can_read(const fs::path& path, std::chrono::nanoseconds patience = {}) {
+  return std::async(std::launch::async, [&] { return file_mutex(path).try_lock_shared_for(patience); }).get();
+}
+
+/// In a process of its own: waits until it is killed.
+testing::child_process waiting_process(const fs::path& path, kind what) {
+  return testing::child_process([path, what] {
+    file_mutex mutex(path);
+    return lock_as(what, mutex, deadline::never()) ? 0 : 1;
+  });
+}
+
+}  // namespace
+
+TEST_CASE("a reader that comes while a writer waits goes behind it") {
+  testing::scratch_directory place;
+  const wait_watch seen(place / "m");
+  file_mutex first(place / "m");
+  first.lock_shared();
+  visitor writer(place / "m", kind::writer);
+  seen.await_writer();
+  CHECK_FALSE(can_read(place / "m"));
+  visitor reader(place / "m", kind::reader);
+  first.unlock();
+  CHECK(writer.await());
+  CHECK_FALSE(reader.is_in());
+  writer.leave();
+  CHECK(reader.await());
+}
+
+TEST_CASE("a stream of readers that overlap each other does not keep a writer out") {
+  testing::scratch_directory place;
+  testing::write_file(place / "m", "");
+  struct state {
+    std::atomic<int> inside{0};
+    std::atomic<bool> over{false};
+  };
+  testing::shared_memory<state> all;
+  const auto read_for_ever = [&] {
+    const wait_watch seen(place / "m");
+    file_mutex mutex(place / "m");
+    while (!all->over) {
+      if (!mutex.try_lock_shared_for(20ms)) continue;
+      ++all->inside;
+      // Leaves only to another one: there is always somebody in, unless a writer makes itself heard.
+      while (all->inside < 2 && !all->over && !seen.is_marked(detail::mark::writers_byte)) std::this_thread::yield();
+      --all->inside;
+      mutex.unlock();
+    }
+    return 0;
+  };
+  std::vector<testing::child_process> readers;
+  for (int i = 0; i < 3; ++i) readers.emplace_back(read_for_ever);
+  while (all->inside == 0) std::this_thread::yield();
+  file_mutex writer(place / "m");
+  for (int turn = 0; turn < 20; ++turn) {
+    CHECK(writer.try_lock_for(20s));
+    writer.unlock();
+  }
+  all->over = true;
+  for (auto& reader : readers) CHECK(reader.wait() == 0);
+}
+
+TEST_CASE("readers that waited through a hold go in before the writers that wait") {
+  testing::scratch_directory place;
+  const wait_watch seen(place / "m");
+  file_mutex first(place / "m");
+  first.lock();
+  visitor reader(place / "m", kind::reader);
+  seen.await_due_reader();
+  visitor writer(place / "m", kind::writer);
+  seen.await_writer();
+  visitor late(place / "m", kind::reader);
+  seen.await_presence();
+  first.unlock();
+  CHECK(reader.await());
+  CHECK_FALSE(writer.is_in());
+  CHECK_FALSE(late.is_in());
+  reader.leave();
+  CHECK(writer.await());
+  writer.leave();
+  CHECK(late.await());
+}
+
+TEST_CASE("a reader gets in beside a process that does nothing but lock and unlock exclusively") {
+  testing::scratch_directory place;
+  struct state {
+    std::atomic<bool> over{false};
+    std::atomic<std::uint64_t> turns{0};
+  };
+  testing::shared_memory<state> all;
+  testing::child_process greedy([&] {
+    file_mutex mutex(place / "m");
+    while (!all->over) {
+      mutex.lock();
+      ++all->turns;
+      mutex.unlock();
+    }
+    return 0;
+  });
+  while (all->turns < 100) std::this_thread::yield();
+  const wait_watch seen(place / "m");
+  for (int i = 0; i < 20; ++i) {
+    file_mutex reader(place / "m");
+    CHECK(reader.try_lock_shared_for(20s));
+    const std::uint64_t turns = all->turns;
+    CHECK(all->turns == turns);
+  }
+  all->over = true;
+  CHECK(greedy.wait() == 0);
+}
+
+TEST_CASE("a waiting writer that is killed, or gives up, keeps no reader out") {
+  testing::scratch_directory place;
+  const wait_watch seen(place / "m");
+  file_mutex first(place / "m");
+  first.lock_shared();
+  {
+    auto writer = waiting_process(place / "m", kind::writer);
+    seen.await_writer();
+    CHECK_FALSE(can_read(place / "m"));
+    writer.kill();
+    CHECK(can_read(place / "m"));
+  }
+  visitor impatient(place / "m", kind::writer, deadline::after(300ms));
+  seen.await_writer();
+  visitor held_back(place / "m", kind::reader);
+  CHECK_FALSE(impatient.await());
+  CHECK(held_back.await());
+  impatient.leave();
+}
+
+TEST_CASE(
+    "a waiting writer that is stopped keeps readers out for a moment, and one that runs for as long as it waits") {
+  testing::scratch_directory place;
+  const wait_watch seen(place / "m");
+  file_mutex first(place / "m");
+  first.lock_shared();
+  auto writer = waiting_process(place / "m", kind::writer);
+  seen.await_writer();
+  CHECK_FALSE(can_read(place / "m", 1500ms));
+  writer.signal(SIGSTOP);
+  CHECK(can_read(place / "m", 30s));
+  std::async(std::launch::async, [&] {
+    file_mutex reader(place / "m");
+    CHECK(reader.try_lock_shared_for(30s));
+    reader.unlock();
+    CHECK(reader.try_lock_shared());  // known by now
+    reader.unlock();
+    writer.signal(SIGCONT);
+    while (reader.try_lock_shared()) reader.unlock();  // until it shows that it runs
+  }).get();
+  first.unlock();
+  CHECK(writer.wait() == 0);
+}
+
+TEST_CASE("a due reader that is killed or stopped does not keep writers out") {
+  testing::scratch_directory place;
+  const wait_watch seen(place / "m");
+  file_mutex first(place / "m");
+  for (const int signal : {SIGKILL, SIGSTOP}) {
+    first.lock();
+    auto reader = waiting_process(place / "m", kind::reader);
+    seen.await_due_reader();
+    visitor writer(place / "m", kind::writer);
+    seen.await_writer();
+    reader.signal(signal);
+    first.unlock();
+    CHECK(writer.await());
+    writer.leave();
+    reader.kill();
+  }
+}
+
+TEST_CASE("a thread that shares already is not held back by a writer, who waits for it") {
+  testing::scratch_directory place;
+  const wait_watch seen(place / "m");
+  file_mutex first(place / "m");
+  first.lock_shared();
+  visitor writer(place / "m", kind::writer);
+  seen.await_writer();
+  file_mutex second(place / "m");
+  std::error_code ec;
+  CHECK(second.try_lock_shared_until(deadline::never(), ec));
+  auto elsewhere = std::async(std::launch::async, [&] { return file_mutex(place / "m").try_lock_shared(); });
+  CHECK_FALSE(elsewhere.get());
+  second.unlock();
+  first.unlock();
+  CHECK(writer.await());
+}
