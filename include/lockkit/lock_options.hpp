@@ -44,6 +44,20 @@ enum class wait_order {
   first_come,
 };
 
+/// Whom a held lock_file keeps out, besides lockkit's own. Three families of lockers do not see one another's locks.
+enum class keep_out {
+  /// Who takes a file's existence for a lock (set -C, O_EXCL, SoftFileLock, dotlockfile), and who locks the lock file in
+  /// the kernel by flock (flock(1), FileLock, portalocker, zc.lockfile).
+  existence_and_flock,
+  /// Who uses POSIX's record locks, too (fcntl, lockf, fasteners, Boost's file_lock). While such a program has the lock
+  /// file locked, which it opened during an earlier hold, lockkit's holder waits for it; others of lockkit, who did not
+  /// choose this, do not. errc::unsupported_filesystem where it can't be had: on a server, and where there are neither
+  /// hard links nor RENAME_NOREPLACE. A program that asks for the whole file is also kept out while lockkit's processes
+  /// wait for the lock. Where the lock file is no link of the guard (no hard links; another user's guard in a sticky
+  /// directory), each hold has an inode of its own: one that still has an earlier hold's open can lock that one.
+  everyone,
+};
+
 /// A wait has begun. Passed once per wait to lock_options::on_wait, on the waiting thread, before it sleeps.
 struct wait_notice {
   const std::filesystem::path& path;
@@ -70,6 +84,13 @@ struct lock_options {
   std::string label{};  ///< shown to those who wait; shortened to what the record can hold
   remote_policy remote = remote_policy::refuse;
   foreign_policy foreign = foreign_policy::respect;
+  keep_out excludes = keep_out::existence_and_flock;  ///< of a lock_file
+  /// Of a lock_file: release removes the hidden guard, too, unless somebody waits: for locks named by a job, a key, a day.
+  /// Costs a file made and removed each time, and tokens then grow with the wall clock only. Others on the same path need
+  /// not choose the same; flock(1) and its kind should not be mixed with it (they would lock a removed file). The guard
+  /// stays on a server's filesystem, with keep_out::everyone, and where the process may not remove it; a crash leaves it
+  /// to the next user of the path, or to sweep_leftovers.
+  bool ephemeral_guard = false;
   /// With reclaim_dead: an empty lock file that was not touched for so long is removed. By the wall clock, so that a
   /// clock that is set forward ages it: name a time that no script holds it for. Unset: never.
   std::optional<std::chrono::nanoseconds> reclaim_empty_after{};

@@ -8,6 +8,7 @@
 #include <charconv>
 
 #include "owner_stamp.hpp"
+#include "platform/lock.hpp"
 
 namespace lockkit::detail {
 namespace {
@@ -16,7 +17,7 @@ namespace bfs = boost::filesystem;
 
 enum class part { none, waits, holds };
 
-/// Of a lock's lines in fdinfo: a waiter's mark is the only record lock that is ever set on such a file.
+/// Of a lock's lines in fdinfo: a waiter's mark is the only record lock that is ever set on such a file without flock.
 part shown_part(const std::string& fdinfo) noexcept {
   const std::size_t at = fdinfo.find("lock:");
   if (at == std::string::npos) return part::none;
@@ -75,6 +76,14 @@ owner describe_process(std::int32_t pid) {
 }
 
 }  // namespace
+
+owner find_record_locker(const char* path) {
+  std::error_code ec;
+  const platform::unique_fd file = platform::open_at(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, ec);
+  if (ec) return {};
+  const std::int32_t pid = platform::content_locker(file.get());
+  return pid > 0 ? describe_process(pid) : owner();
+}
 
 owner find_mutex_holder(const char* path, bool& foreign) {
   owner last = read_owner(path, foreign);

@@ -21,6 +21,9 @@ struct lock_parties {
 /// Looks at every process: for messages, not for deciding.
 [[nodiscard]] lock_parties find_parties(const struct stat& inode);
 
+/// The process that has a POSIX record lock on the file's content; nobody (pid 0) if none is seen.
+[[nodiscard]] owner find_record_locker(const char* path);
+
 /// Who holds a file_mutex: its last exclusive owner, if that still holds it, else one of the readers.
 [[nodiscard]] owner find_mutex_holder(const char* path, bool& foreign);
 

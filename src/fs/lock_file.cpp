@@ -25,14 +25,29 @@
 ///     Every failure after rule 3 unlocks and wakes likewise.
 /// 11. verify: held if G is still named by its name and P is ours. P gone: link it again; nobody of lockkit can have
 ///     entered, since G's lock is held. G or P replaced: lost. It removes nothing.
+/// 12. keep_out::everyone: before P is planted, also lock G's content by a record lock of our description, which keeps out
+///     POSIX's record locks on the inode that P names; all of it but the marks of presence, since who asks for the whole
+///     file asks for all of it. Before, because afterwards P could be opened and locked first. Somebody has it already:
+///     he opened P during an earlier hold, and since G stays, his lock is on the inode that P will name again. Let go of
+///     G's lock and nap. Not as in rule 8: others of lockkit do not respect him, and if they queued up here, their marks
+///     of presence would refuse him what he may be waiting for while he keeps us (a shared lock made exclusive): a circle.
+///     A file of our own (rule 6) is locked likewise before it gets the name; by O_EXCL that can't be, so not at all.
+/// 13. ephemeral_guard: whoever has G's lock and is about to let go of it removes G's name, if nobody has marked that he
+///     waits, and G has that one name. After P, so that P never stands without a G that it is a link of; before unlocking,
+///     since only the lock's holder may. Somebody who opened G before and locks it afterwards starts again by rule 4, and
+///     by rule 6 looks for it, since no link would fail there. With waiters it stays: they would all start again. On a
+///     server's filesystem waiters leave no mark, and a removed G keeps a name there; with rule 12 it has to stay.
+///     Who gives up without having had the lock removes it as well, or a mere try would leave it.
 #include <lockkit/lock_file.hpp>
 
 #include <errno.h>
 #include <fcntl.h>
 
 #include "core/throw_error.hpp"
+#include "kernel_holders.hpp"
 #include "lock_file_impl.hpp"
 #include "platform/fault.hpp"
+#include "platform/lock.hpp"
 #include "platform/names.hpp"
 #include "platform/process.hpp"
 #include "platform/watch.hpp"
@@ -61,6 +76,7 @@ void lock_file::impl::start_anew_after_fork() noexcept {
   process_.renew([this] {
     held_ = false;
     planted_.forget();
+    content_locked_ = false;
     guard_.close();
     names_gate_.reset();
     gate_.reset();
@@ -114,6 +130,15 @@ bool lock_file::impl::acquire_in_gate(wait_terms& terms, std::error_code& ec) {
       guard_.close();
       continue;
     }
+    if (!lock_content(ec)) {
+      if (!ec && terms.counts_time()) terms.see(static_cast<std::uint64_t>(platform::content_locker(guard_.fd())));
+      release_guard();
+      if (ec || terms.over()) return false;
+      terms.begin();
+      if (terms.must_warn()) terms.warn();
+      terms.nap(terms.slice(std::chrono::milliseconds(5)));
+      continue;
+    }
     const plant_state state = plant_or_release(terms, ec);
     if (state == plant_state::held && !ec) break;
     if (state == plant_state::restart || is_stale(ec)) guard_.close();
@@ -140,11 +165,43 @@ plant_state lock_file::impl::plant_or_release(wait_terms& terms, std::error_code
   try {
     state = plant_or_wait(terms, ec);
   } catch (...) {
-    guard_.release();
+    release_guard();
     throw;
   }
-  if (state != plant_state::held || ec) guard_.release();
+  if (state != plant_state::held || ec) release_guard();
   return state;
+}
+
+/// Rule 12. True at once if it was not asked for.
+bool lock_file::impl::lock_content(std::error_code& ec) noexcept {
+  if (options.excludes != keep_out::everyone) return true;
+  if (!guard_.is_local()) {
+    ec = errc::unsupported_filesystem;
+    return false;
+  }
+  content_locked_ = detail::try_keep_out_records(guard_.fd(), ec);
+  platform::fault::point("lock_file.content_locked");
+  return content_locked_;
+}
+
+/// The end of every hold of the guard's lock.
+void lock_file::impl::release_guard() noexcept {
+  const bool removed = options.ephemeral_guard && remove_guard();
+  if (content_locked_) platform::unlock_content(guard_.fd());
+  content_locked_ = false;
+  guard_.release();
+  if (removed) guard_.close();
+}
+
+/// Rule 13.
+bool lock_file::impl::remove_guard() noexcept {
+  if (!guard_.is_local() || content_locked_ || platform::is_any_byte_locked(guard_.fd())) return false;
+  platform::fault::point("lock_file.nobody_waits");
+  std::error_code ec;
+  const platform::inode_facts named = platform::facts_at(AT_FDCWD, names.guard.c_str(), ec);
+  if (ec || !platform::same_inode(named, guard_.facts()) || named.links != 1) return false;
+  platform::unlink_name(AT_FDCWD, names.guard.c_str(), ec);
+  return !ec;
 }
 
 bool lock_file::impl::lock_guard(wait_terms& terms, std::error_code& ec) {
@@ -226,7 +283,7 @@ void lock_file::impl::release() noexcept {
     if (removed == detail::removal::was_not_ours) lost_ = true;
     if (removed == detail::removal::refused) left_behind_ = true;
     platform::fault::point("lock_file.removed");
-    guard_.release();
+    release_guard();
   }
   names_gate_.leave();
   if (mine) gate_.leave();
@@ -274,6 +331,10 @@ std::string lock_file::impl::explain(const std::error_code& ec) const {
 }
 
 owner lock_file::impl::find_holder(bool& foreign) const {
+  if (options.excludes == keep_out::everyone) {
+    foreign = true;
+    if (owner locker = detail::find_record_locker(names.guard.c_str()); locker.pid != 0) return locker;
+  }
   owner holder = detail::read_owner(names.path.c_str(), foreign);
   if (holder.pid != 0 || !foreign) return holder;
   std::error_code ec;
@@ -368,6 +429,14 @@ namespace lockkit::detail {
 
 void lock_file_internals::use_plant(lock_file& lock, plant_method method) noexcept {
   lock.impl_->method = method;
+}
+
+owner lock_file_internals::find_holder(const lock_file& lock, bool& foreign) {
+  return lock.impl_->find_holder(foreign);
+}
+
+std::string lock_file_internals::explain(const lock_file& lock, const std::error_code& ec) {
+  return lock.impl_->explain(ec);
 }
 
 }  // namespace lockkit::detail

@@ -39,6 +39,9 @@ struct lock_file::impl {
   [[nodiscard]] detail::plant_state plant_or_wait(detail::wait_terms& terms, std::error_code& ec);
   [[nodiscard]] detail::plant_state try_plant(std::error_code& ec);
   void check_guard(std::error_code& ec) noexcept;
+  [[nodiscard]] bool lock_content(std::error_code& ec) noexcept;
+  void release_guard() noexcept;
+  [[nodiscard]] bool remove_guard() noexcept;
   [[nodiscard]] verify_result look_and_restore(std::error_code& ec);
 
   detail::object_gate gate_;
@@ -46,6 +49,7 @@ struct lock_file::impl {
   detail::guard guard_;
   detail::owner_stamp stamp_;
   detail::planted_name planted_;
+  bool content_locked_ = false;  // used by whoever is in gate_
   std::shared_ptr<detail::hold_note> note_;
   std::atomic<std::uint64_t> token_{0};
   detail::process_mark process_;

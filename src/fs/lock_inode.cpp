@@ -64,15 +64,6 @@ void check_filesystem(lock_inode& inode, const lock_options& options, std::error
   if (options.remote == remote_policy::refuse || !locks_are_real(inode.fd.get())) ec = errc::unsupported_filesystem;
 }
 
-/// Before anything is made there. A missing directory is somebody else's error.
-void refuse_remote(const std::filesystem::path& directory, const lock_options& options, std::error_code& ec) noexcept {
-  const unique_fd fd = platform::open_at(AT_FDCWD, directory.c_str(), O_PATH | O_DIRECTORY, 0, ec);
-  if (ec || options.remote != remote_policy::refuse) return;
-  if (platform::filesystem_of(fd.get(), ec) == platform::filesystem_kind::remote && !ec) {
-    ec = errc::unsupported_filesystem;
-  }
-}
-
 unique_fd open_or_create(const std::filesystem::path& path, const lock_options& options, std::error_code& ec) {
   constexpr int patience = 1000;  // others may make and remove the file all the time, but not for ever
   for (int attempt = 0; attempt < patience; ++attempt) {
@@ -90,6 +81,14 @@ unique_fd open_or_create(const std::filesystem::path& path, const lock_options& 
 }
 
 }  // namespace
+
+void refuse_remote(const std::filesystem::path& directory, const lock_options& options, std::error_code& ec) noexcept {
+  const unique_fd fd = platform::open_at(AT_FDCWD, directory.c_str(), O_PATH | O_DIRECTORY, 0, ec);
+  if (ec || options.remote != remote_policy::refuse) return;
+  if (platform::filesystem_of(fd.get(), ec) == platform::filesystem_kind::remote && !ec) {
+    ec = errc::unsupported_filesystem;
+  }
+}
 
 unique_fd create_lock_inode(const std::filesystem::path& path, const lock_options& options, std::error_code& ec) {
   if (options.mode || is_group_directory(path.parent_path())) return create_with_mode(path, options, ec);

@@ -33,6 +33,10 @@ struct lock_inode {
 [[nodiscard]] LOCKKIT_PRIVATE_API lock_inode open_lock_inode(const std::filesystem::path& path,
                                                              const lock_options& options, std::error_code& ec);
 
+/// Before anything is made in that directory: errc::unsupported_filesystem where `options` refuse a server's filesystem.
+/// A missing directory is an error, too.
+void refuse_remote(const std::filesystem::path& directory, const lock_options& options, std::error_code& ec) noexcept;
+
 /// Makes a file that did not exist, O_EXCL, open for reading and writing, with the mode that `options` ask for.
 [[nodiscard]] LOCKKIT_PRIVATE_API platform::unique_fd create_lock_inode(const std::filesystem::path& path,
                                                                         const lock_options& options,

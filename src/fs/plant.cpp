@@ -7,6 +7,7 @@
 #include "dead_script.hpp"
 #include "platform/fault.hpp"
 #include "platform/file.hpp"
+#include "platform/lock.hpp"
 #include "platform/names.hpp"
 #include "platform/process.hpp"
 
@@ -20,10 +21,16 @@ platform::inode_facts look_at(const std::filesystem::path& path, std::error_code
   return platform::facts_at(AT_FDCWD, path.c_str(), ec);
 }
 
-/// Rule 6: errors of linkat that mean "not here", as opposed to "exists" and "guard gone".
+/// Rule 6: tells an error of linkat that means "guard gone" from those that mean "not here".
 bool is_unlinked(const guard& g) noexcept {
   std::error_code ec;
   return platform::facts(g.fd(), ec).links == 0 || ec;
+}
+
+/// The same, where only a filesystem is trusted that counts links: others may show none for every file.
+bool was_removed(const guard& g) noexcept {
+  std::error_code ec;
+  return g.is_local() && platform::facts(g.fd(), ec).links == 0 && !ec;
 }
 
 /// Rule 6b: in a sticky directory only the file's or the directory's owner may remove a name. A link of another user's
@@ -36,7 +43,8 @@ bool could_never_remove(const lock_names& names, const guard& g) noexcept {
   return !ec && (directory.mode & S_ISVTX) != 0 && directory.owner != user;
 }
 
-bool lacks_noreplace(const std::error_code& ec) noexcept {
+/// Of calls that not every kernel or filesystem has.
+bool is_missing_here(const std::error_code& ec) noexcept {
   return ec == std::errc::invalid_argument || ec == std::errc::function_not_supported ||
          ec == std::errc::operation_not_supported;
 }
@@ -57,6 +65,12 @@ bool may_be_judged(const owner& holder, const guard& g) {
 }
 
 }  // namespace
+
+bool try_keep_out_records(int fd, std::error_code& ec) noexcept {
+  const bool locked = platform::try_lock_content(fd, ec);
+  if (is_missing_here(ec) || ec == std::errc::no_lock_available) ec = errc::unsupported_filesystem;
+  return locked;
+}
 
 /// The steps of one planted_name::plant.
 class plant_attempt {
@@ -136,11 +150,16 @@ unique_fd plant_attempt::prepare_own(const std::filesystem::path& temporary, std
   if (!ec && !platform::try_flock(file.get(), platform::lock_mode::exclusive, ec) && !ec) {
     ec = errc::unsupported_filesystem;  // a file that nobody else can know is locked already: these locks are no locks
   }
+  if (!ec && options_.excludes == keep_out::everyone && !try_keep_out_records(file.get(), ec) && !ec) {
+    ec = errc::unsupported_filesystem;  // likewise
+  }
   if (!ec) stamp_.copy_to(file.get(), ec);
   return file;
 }
 
 plant_state plant_attempt::by_own_file(std::error_code& ec) {
+  ec.clear();
+  if (was_removed(guard_)) return plant_state::restart;  // rule 13: a link would have failed
   const auto temporary = names_.own_file(guard_.facts().inode, platform::effective_user());
   unique_fd file = prepare_own(temporary, ec);
   const auto rename = [&] { platform::rename_if_absent(AT_FDCWD, temporary.c_str(), names_.path.c_str(), ec); };
@@ -150,10 +169,14 @@ plant_state plant_attempt::by_own_file(std::error_code& ec) {
   const std::error_code reason = ec;
   platform::unlink_name(AT_FDCWD, temporary.c_str(), ec);
   ec = reason;
-  return lacks_noreplace(ec) ? by_exclusive_creation(ec) : state;
+  return is_missing_here(ec) ? by_exclusive_creation(ec) : state;
 }
 
 plant_state plant_attempt::by_exclusive_creation(std::error_code& ec) {
+  ec.clear();
+  if (options_.excludes == keep_out::everyone) ec = errc::unsupported_filesystem;  // rule 12
+  if (ec) return plant_state::held;
+  if (was_removed(guard_)) return plant_state::restart;
   unique_fd file;
   const auto create = [&] { file = create_lock_inode(names_.path, options_, ec); };
   const plant_state state = until_settled(create, ec);
@@ -204,6 +227,7 @@ plant_attempt::occupant plant_attempt::examine_orphan(std::error_code& ec) {
   const platform::inode_facts opened = platform::facts(file.get(), ec);
   if (ec || !opened.is_regular() || !is_leftover(file.get(), ec)) return foreign();
   if (!platform::try_flock(file.get(), platform::lock_mode::exclusive, ec)) return foreign();
+  if (platform::content_locker(file.get()) != 0) return foreign();  // another program's record lock
   platform::fault::point("lock_file.orphan_locked");
   const platform::inode_facts named = look_at(names_.path, ec);
   if (ec || !platform::same_inode(opened, named)) return occupant::gone;
@@ -243,7 +267,10 @@ removal planted_name::remove(const lock_names& names) noexcept {
   platform::fault::point("lock_file.removing");
   if (result == removal::removed) platform::unlink_name(AT_FDCWD, names.path.c_str(), ec);
   if (ec && ec != std::errc::no_such_file_or_directory) result = removal::refused;
-  if (own_) platform::unlock_flock(own_.get());
+  if (own_) {  // explicitly: a child may have copies of the descriptor
+    platform::unlock_content(own_.get());
+    platform::unlock_flock(own_.get());
+  }
   own_.reset();
   return result;
 }

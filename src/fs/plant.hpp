@@ -11,6 +11,10 @@
 
 namespace lockkit::detail {
 
+/// Rule 12's record lock on one inode. False with a clear code: another program has one. A kernel or a filesystem without
+/// such locks: unsupported_filesystem.
+[[nodiscard]] bool try_keep_out_records(int fd, std::error_code& ec) noexcept;
+
 /// How P is made. `automatic` begins with the link and falls back; the others are for tests and for fallbacks.
 enum class plant_method { automatic, own_file, exclusive };
 
@@ -20,9 +24,12 @@ enum class plant_state {
   restart,  ///< the guard was unlinked: begin again with a new one
 };
 
-/// For tests: which plant a lock file uses from its next acquisition on.
 struct lock_file_internals {
+  /// For tests: which plant a lock file uses from its next acquisition on.
   static LOCKKIT_PRIVATE_API void use_plant(lock_file& lock, plant_method method) noexcept;
+  /// For a lock_set's messages: who stands in the way, and what to say of a failure.
+  static owner find_holder(const lock_file& lock, bool& foreign);
+  static std::string explain(const lock_file& lock, const std::error_code& ec);
 };
 
 enum class removal {

@@ -1,7 +1,8 @@
 // Removing what nobody needs any more beside the locks of a directory.
 //
 //  1. A guard is ours if it carries a lock file's record; nothing else of that look is touched, not even an empty file.
-//  2. It is removed by whoever holds its kernel lock, if no other name leads to it and nobody has marked that he waits.
+//  2. It is removed by whoever holds its kernel lock, if no other name leads to it, nobody has marked that he waits and
+//     no other program has a record lock on it (rule 12 of lock_file.cpp).
 //     Who opened it before, and comes to lock it after, finds that it has no name left when it links, and starts anew
 //     (rule 4 of lock_file.cpp). So a guard can be removed at any moment; not while it is waited for, since all who wait
 //     would start anew.
@@ -66,7 +67,7 @@ class guard_sweep {
     detail::wait_terms at_once{deadline()};
     if (!lock.acquire(platform::lock_mode::exclusive, at_once, ec)) return;
     const platform::inode_facts facts = platform::facts(file.get(), ec);
-    const bool waited_for = detail::find_waiters(file.get()).any;
+    const bool waited_for = platform::is_any_byte_locked(file.get());
     if (!ec && !waited_for && is_named(guard, facts)) remove_all(guard, facts, ec);
     lock.release();
   }

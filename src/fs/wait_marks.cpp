@@ -21,6 +21,11 @@ constexpr byte_range tickets_before(std::uint64_t end) noexcept {
   return {mark::first_ticket, end - mark::first_ticket};
 }
 
+/// Another program's lock on the whole file, to its end, covers the tickets' bytes; its length is said to be 0.
+constexpr bool is_ticket(const byte_range& locked) noexcept {
+  return locked.first >= mark::first_ticket && locked.count != 0;
+}
+
 }  // namespace
 
 bool door::is_closed(int fd) noexcept {
@@ -53,7 +58,8 @@ waiters find_waiters(int fd) noexcept {
 
 bool is_queue(int fd) noexcept {
   std::error_code unknown;
-  return find_locked(fd, tickets_from(mark::first_ticket), unknown).has_value();
+  const auto found = find_locked(fd, tickets_from(mark::first_ticket), unknown);
+  return found && is_ticket(*found);
 }
 
 void waiting_marks::set(std::error_code& ec) noexcept {
@@ -69,7 +75,11 @@ void waiting_marks::set(std::error_code& ec) noexcept {
 void waiting_marks::take_ticket(std::error_code& ec) noexcept {
   for (;;) {
     std::uint64_t next = mark::first_ticket;
-    while (const auto taken = find_locked(fd_, tickets_from(next), ec)) next = taken->first + taken->count;
+    while (const auto taken = find_locked(fd_, tickets_from(next), ec)) {
+      if (!is_ticket(*taken)) ec = std::make_error_code(std::errc::resource_unavailable_try_again);
+      if (ec) return;
+      next = taken->first + taken->count;
+    }
     if (ec) return;
     const bool taken = platform::try_lock_byte(fd_, next, ec);
     if (taken) ticket_ = next;

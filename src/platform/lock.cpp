@@ -32,10 +32,22 @@ void change_lock(int fd, struct flock lock, std::error_code& ec) noexcept {
   invoke("fcntl", ec, [&] { return ::fcntl(fd, F_OFD_SETLK, &lock); });
 }
 
+struct flock content_lock(short type) noexcept {
+  return range_lock({0, content_bytes}, type);
+}
+
 bool is_locked(int fd, struct flock lock) noexcept {
   std::error_code ec;
   invoke("fcntl", ec, [&] { return ::fcntl(fd, F_OFD_GETLK, &lock); });
   return ec || lock.l_type != F_UNLCK;
+}
+
+/// False with a clear code: another has it.
+bool try_set(int fd, struct flock lock, std::error_code& ec) noexcept {
+  change_lock(fd, lock, ec);
+  if (ec != std::errc::resource_unavailable_try_again && ec != std::errc::permission_denied) return !ec;
+  ec.clear();
+  return false;
 }
 
 /// A line of /proc/locks, such as "6: OFDLCK ADVISORY  WRITE -1 00:1b:3735743 2 2".
@@ -92,11 +104,24 @@ bool others_present(int fd) noexcept {
   return is_byte_locked(fd, presence_byte);
 }
 
+bool try_lock_content(int fd, std::error_code& ec) noexcept {
+  return try_set(fd, content_lock(F_WRLCK), ec);
+}
+
+void unlock_content(int fd) noexcept {
+  unlock_bytes(fd, {0, content_bytes});
+}
+
+int content_locker(int fd) noexcept {
+  struct flock lock = content_lock(F_WRLCK);
+  std::error_code ec;
+  invoke("fcntl", ec, [&] { return ::fcntl(fd, F_OFD_GETLK, &lock); });
+  if (ec || lock.l_type == F_UNLCK) return 0;
+  return lock.l_pid > 0 ? lock.l_pid : -1;  // 0: of a PID namespace that ours can't see into
+}
+
 bool try_lock_byte(int fd, std::uint64_t byte, std::error_code& ec) noexcept {
-  change_lock(fd, byte_lock(byte, F_WRLCK), ec);
-  if (ec != std::errc::resource_unavailable_try_again && ec != std::errc::permission_denied) return !ec;
-  ec.clear();
-  return false;
+  return try_set(fd, byte_lock(byte, F_WRLCK), ec);
 }
 
 void unlock_byte(int fd, std::uint64_t byte) noexcept {

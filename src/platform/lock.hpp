@@ -1,7 +1,8 @@
 #pragma once
 /// Kernel locks. flock excludes open file descriptions from each other, in and across processes, and is released when
-/// the last copy of a description closes, also by death. OFD record locks do the same for single bytes of a file; they
-/// are used as marks of presence and of life, never for exclusion.
+/// the last copy of a description closes, also by death. OFD record locks do the same for single bytes of a file; among
+/// lockkit's own they are marks of presence and of life, never exclusion. They also keep out programs that use POSIX's
+/// record locks.
 
 #include <cstdint>
 #include <optional>
@@ -37,6 +38,16 @@ LOCKKIT_PRIVATE_API void unlock_bytes(int fd, byte_range range) noexcept;
 /// them if there are several.
 [[nodiscard]] LOCKKIT_PRIVATE_API std::optional<byte_range> find_locked(int fd, byte_range range,
                                                                         std::error_code& ec) noexcept;
+
+/// A file's content: every byte that could hold some, and none of those that carry marks.
+inline constexpr std::uint64_t content_bytes = presence_byte - 4096;
+/// All of it. What other programs lock with fcntl, lockf or Boost's
+/// file_lock lies in it. False with a clear code: another description, or another process's record lock, has part of it.
+[[nodiscard]] LOCKKIT_PRIVATE_API bool try_lock_content(int fd, std::error_code& ec) noexcept;
+LOCKKIT_PRIVATE_API void unlock_content(int fd) noexcept;
+/// Who has part of it locked: a PID, -1 if the kernel names nobody (another description of lockkit's, a process of another
+/// PID namespace), 0 if nobody has, or if it can't be told.
+[[nodiscard]] LOCKKIT_PRIVATE_API int content_locker(int fd) noexcept;
 
 /// A byte that its owner keeps locked for as long as it lives. False with a clear code: another description has it.
 [[nodiscard]] LOCKKIT_PRIVATE_API bool try_lock_byte(int fd, std::uint64_t byte, std::error_code& ec) noexcept;

@@ -78,6 +78,27 @@ class Run(CommandTest):
         alone.communicate()
         self.assertTrue((self.place / "m").exists())
 
+    def test_keep_out_everyone_keeps_record_locks_out_and_waits_for_them(self):
+        lockf = [sys.executable, "-c", "import fcntl; f = open('l', 'r+'); print('open', flush=True); input();"
+                 "fcntl.lockf(f, fcntl.LOCK_EX | fcntl.LOCK_NB); print('locked', flush=True); input()"]
+        script = self.start("sleep", "1000")
+        self.check(self.run_it("acquire", "l", "--for-pid", str(script.pid), "--keep-out-everyone"), 0)
+        refused = subprocess.run(lockf, cwd=self.place, input="\n", capture_output=True, text=True, check=False)
+        self.assertIn("BlockingIOError", refused.stderr)
+        self.check(self.run_it("release", "l", "--for-pid", str(script.pid)), 0)
+        holder = self.start_holder("l", "--keep-out-everyone")
+        other = self.start(*lockf)
+        self.assertEqual(read_line(other), "open")
+        holder.communicate()
+        other.stdin.write(b"\n")
+        other.stdin.flush()
+        self.assertEqual(read_line(other), "locked")
+        self.check(self.run_it("run", "l", "--try", "--", "true"), 0)
+        self.check(self.run_it("run", "l", "--try", "--keep-out-everyone", "--", "true"), 75)
+        other.communicate()
+        self.check(self.run_it("run", "l", "--try", "--keep-out-everyone", "--", "true"), 0)
+        self.check(self.run_it("run", "l", "--kernel", "--keep-out-everyone", "--", "true"), 64)
+
     def test_the_command_gets_its_arguments_as_they_are_and_no_shell_sees_them(self):
         words = ["", " ", "$(touch planted)", "; touch planted", "a\nb", "*", "--try", "--", "'", '"']
         done = self.run_it("run", "l", "--", "printf", "%s\\0", *words)

@@ -62,6 +62,7 @@ void add_acquire(CLI::App& sub, invocation& call) {
       ->type_name("PID");
   add_duration(sub, "--timeout", request->timeout, "How long to wait for the lock; 0 tries once [60]");
   sub.add_option("--label", request->label, "What others see beside PID and program")->type_name("TEXT");
+  add_keep_out_everyone(sub, request->keep_out_everyone);
   sub.footer(about_acquire);
   sub.callback([request, &call] { call.exit_code = acquire(*request); });
 }

@@ -48,6 +48,11 @@ CLI::Option* add_duration(CLI::App& app, const std::string& names, std::chrono::
   return app.add_option_function<std::string>(names, parse, help)->type_name("SECONDS");
 }
 
+CLI::Option* add_keep_out_everyone(CLI::App& app, bool& value) {
+  return app.add_flag("--keep-out-everyone", value,
+                      "Also keep out programs that lock PATH by POSIX record locks (fcntl, lockf, fasteners, Boost)");
+}
+
 CLI::Option* add_path(CLI::App& app, const std::string& names, std::string& value, const std::string& help) {
   return app.add_option(names, value, help)->type_name("PATH");
 }

@@ -20,6 +20,9 @@ namespace lockkit_command {
 CLI::Option* add_duration(CLI::App& app, const std::string& names, std::chrono::nanoseconds& value,
                           const std::string& help);
 
+/// --keep-out-everyone of a lock file.
+CLI::Option* add_keep_out_everyone(CLI::App& app, bool& value);
+
 /// A positional or an option of type PATH (DIR, FILE: say type_name() again).
 CLI::Option* add_path(CLI::App& app, const std::string& names, std::string& value, const std::string& help);
 

@@ -100,10 +100,13 @@ class resident_holder {
 
  private:
   lockkit::lock_options how() {
-    return {.label = hold_label(request_.whom, request_.label), .on_wait = [this](const lockkit::wait_notice& notice) {
-              const auto other = parse_hold(notice.holder);
-              waits_for_itself_ = other && other->pid == request_.whom.pid && !notice.foreign;
-            }};
+    return {
+        .label = hold_label(request_.whom, request_.label),
+        .excludes = request_.keep_out_everyone ? lockkit::keep_out::everyone : lockkit::keep_out::existence_and_flock,
+        .on_wait = [this](const lockkit::wait_notice& notice) {
+          const auto other = parse_hold(notice.holder);
+          waits_for_itself_ = other && other->pid == request_.whom.pid && !notice.foreign;
+        }};
   }
 
   int acquire() try {

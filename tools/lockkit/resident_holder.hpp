@@ -20,6 +20,7 @@ namespace lockkit_command {
 struct hold_request {
   std::string path;
   std::string label;
+  bool keep_out_everyone = false;
   std::chrono::nanoseconds timeout = std::chrono::seconds(60);
   held_for whom;
 };

@@ -21,6 +21,7 @@ struct run_options {
   bool only_try = false;
   bool shared = false;
   bool kernel = false;
+  bool keep_out_everyone = false;
   bool wait_message = false;
   int conflict_exit_code = not_in_time;
   std::string label;
@@ -57,6 +58,7 @@ class lock_to_hold {
 
 lockkit::lock_options how_to_wait(const run_options& options) {
   lockkit::lock_options how{.label = options.label};
+  if (options.keep_out_everyone) how.excludes = lockkit::keep_out::everyone;
   if (!options.wait_message) return how;
   how.on_wait = [said = false](const lockkit::wait_notice& notice) mutable {
     if (!said) say("waiting for {}, {}", in_quotes(notice.path), holder_text(notice));
@@ -109,8 +111,9 @@ void add_run(CLI::App& sub, invocation& call) {
   CLI::Option* const path = add_path(sub, "path", options->path, "The lock file");
   auto* timeout = add_duration(sub, "--timeout", options->timeout, "How long to wait for the lock; 0 tries once [60]");
   sub.add_flag("--try", options->only_try, "Do not wait")->excludes(timeout);
-  sub.add_flag("--kernel", options->kernel, "A kernel lock on a file that stays, invisible to scripts");
-  sub.add_flag("--shared", options->shared, "Share it with others who say so; implies --kernel");
+  auto* kernel = sub.add_flag("--kernel", options->kernel, "A kernel lock on a file that stays, invisible to scripts");
+  auto* shared = sub.add_flag("--shared", options->shared, "Share it with others who say so; implies --kernel");
+  add_keep_out_everyone(sub, options->keep_out_everyone)->excludes(kernel)->excludes(shared);
   sub.add_option("--label", options->label, "What others see as the holder")->type_name("TEXT");
   sub.add_option("--conflict-exit-code", options->conflict_exit_code, "Exit code if the lock is not had in time [75]")
       ->type_name("N")
