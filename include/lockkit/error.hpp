@@ -48,6 +48,7 @@ enum class errc {
   in_use,                    ///< more is claimed than the change would leave
   not_a_regular_file,        ///< a FIFO, socket or device stands where a file was to be replaced; left untouched
   foreign_clock,             ///< leases there are measured by another clock than this process has
+  same_lock_twice,           ///< two paths of one lock_set are the same lock
 };
 
 /// The category "lockkit". Static, never destroyed. Maps each errc to the nearest std::errc for comparison.

@@ -11,6 +11,7 @@
 #include <lockkit/inspect.hpp>
 #include <lockkit/lock_file.hpp>
 #include <lockkit/lock_options.hpp>
+#include <lockkit/lock_set.hpp>
 #include <lockkit/mirror_cache.hpp>
 #include <lockkit/owner.hpp>
 #include <lockkit/retry.hpp>

@@ -70,6 +70,8 @@ constexpr std::array rows = {
     row{errc::foreign_clock, std::errc::not_supported,
         "the leases in this database are measured by another clock: another time namespace, or one that was set back",
         "use the store from one time namespace only"},
+    row{errc::same_lock_twice, std::errc::invalid_argument, "two of the paths are the same lock",
+        "name each lock once; relative paths, symbolic links and '..' can lead to the same one"},
 };
 
 const row* find(int value) noexcept {
