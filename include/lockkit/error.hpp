@@ -49,6 +49,7 @@ enum class errc {
   not_a_regular_file,        ///< a FIFO, socket or device stands where a file was to be replaced; left untouched
   foreign_clock,             ///< leases there are measured by another clock than this process has
   same_lock_twice,           ///< two paths of one lock_set are the same lock
+  gate_damaged,              ///< a fence_gate's file does not say which tokens it has admitted
 };
 
 /// The category "lockkit". Static, never destroyed. Maps each errc to the nearest std::errc for comparison.

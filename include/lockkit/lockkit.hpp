@@ -7,6 +7,7 @@
 #include <lockkit/deadline.hpp>
 #include <lockkit/directory.hpp>
 #include <lockkit/error.hpp>
+#include <lockkit/fence_gate.hpp>
 #include <lockkit/file_mutex.hpp>
 #include <lockkit/inspect.hpp>
 #include <lockkit/lock_file.hpp>

@@ -72,6 +72,8 @@ constexpr std::array rows = {
         "use the store from one time namespace only"},
     row{errc::same_lock_twice, std::errc::invalid_argument, "two of the paths are the same lock",
         "name each lock once; relative paths, symbolic links and '..' can lead to the same one"},
+    row{errc::gate_damaged, std::errc::io_error, "the gate's file does not say which tokens it has admitted",
+        "find out what was written to it; remove it only when no holder of an older token is left"},
 };
 
 const row* find(int value) noexcept {
