@@ -27,6 +27,10 @@ give_back enter(std::shared_ptr<Lock> lock) {
 
 give_back enter(const std::string& kind, const std::string& path) {
   if (kind == "lock_file") return enter(std::make_shared<lockkit::lock_file>(path));
+  if (kind == "keep_out") {
+    return enter(
+        std::make_shared<lockkit::lock_file>(path, lockkit::lock_options{.excludes = lockkit::keep_out::everyone}));
+  }
   if (kind == "file_mutex") return enter(std::make_shared<lockkit::file_mutex>(path));
   std::ofstream(path, std::ios::app);  // Boost locks files that are there
   return enter(std::make_shared<boost::interprocess::file_lock>(path.c_str()));
@@ -52,7 +56,7 @@ std::string answer(const std::string& line, std::map<std::string, give_back>& he
 
 int obey_as_peer() {
   std::map<std::string, give_back> held;
-  for (std::string line; std::getline(std::cin, line);) std::cout << answer(line, held) << std::endl;
+  for (std::string line; std::getline(std::cin, line);) std::cout << answer(line, held) << '\n' << std::flush;
   return 0;
 }
 

@@ -30,6 +30,7 @@ struct locker {
 
 const std::vector<locker> lockers = {
     {"lockkit `lock_file`", interpreter::self, "lock_file", family::lockkit},
+    {"lockkit `lock_file`, `keep_out::everyone`", interpreter::self, "keep_out", family::lockkit},
     {"lockkit `file_mutex`", interpreter::self, "file_mutex", family::flock},
     {"`flock(1)`", interpreter::bash, "flock", family::flock},
     {"Python `filelock.FileLock`", interpreter::python, "filelock", family::flock},
@@ -50,7 +51,7 @@ bool is_promised(const locker& holder, const locker& contender) {
   const auto sees_kernel_lock = [](const locker& one) {
     return one.sees == family::lockkit || one.sees == family::flock;
   };
-  if (is(contender, "lock_file")) return true;
+  if (is(contender, "lock_file") || is(contender, "keep_out") || is(holder, "keep_out")) return true;
   if (is(holder, "lock_file")) return contender.sees != family::record_lock;
   if (is(holder, "file_mutex") || is(contender, "file_mutex")) {
     return sees_kernel_lock(holder) && sees_kernel_lock(contender);
