@@ -37,7 +37,8 @@ unique_fd create_then_change(const std::filesystem::path& path, const lock_optio
 /// Rule c.
 unique_fd create_with_mode(const std::filesystem::path& path, const lock_options& options, std::error_code& ec) {
   unique_fd fd = platform::open_at(AT_FDCWD, path.parent_path().c_str(), O_RDWR | O_TMPFILE, 0666, ec);
-  if (ec == std::errc::operation_not_supported || ec == std::errc::is_a_directory) {
+  if (ec == std::errc::operation_not_supported || ec == std::errc::is_a_directory ||
+      ec == std::errc::invalid_argument || ec == std::errc::function_not_supported) {  // no O_TMPFILE, in several words
     return create_then_change(path, options, ec);
   }
   if (!ec) set_final_mode(fd.get(), options, ec);

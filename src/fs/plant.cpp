@@ -91,6 +91,7 @@ class plant_attempt {
   occupant examine(std::error_code& ec);
   occupant examine_orphan(std::error_code& ec);
   bool is_leftover(int file, std::error_code& ec) const;
+  void lock_own(int file, std::error_code& ec) const noexcept;
   unique_fd prepare_own(const std::filesystem::path& temporary, std::error_code& ec);
   /// Repeats `attempt` while what stood in its way turns out to be gone.
   template <class Attempt>
@@ -144,15 +145,18 @@ plant_state plant_attempt::by_link(std::error_code& ec) {
   return by_own_file(ec);
 }
 
+/// Not to be had means that these locks are no locks: nobody else can know the file, or has had the time to lock it.
+void plant_attempt::lock_own(int file, std::error_code& ec) const noexcept {
+  const bool locked = platform::try_flock(file, platform::lock_mode::exclusive, ec) &&
+                      (options_.excludes != keep_out::everyone || try_keep_out_records(file, ec));
+  if (locked) return;
+  if (!ec || is_missing_here(ec) || ec == std::errc::no_lock_available) ec = errc::unsupported_filesystem;
+}
+
 unique_fd plant_attempt::prepare_own(const std::filesystem::path& temporary, std::error_code& ec) {
   platform::unlink_name(AT_FDCWD, temporary.c_str(), ec);  // a crashed predecessor's: only the guard's holder makes it
   unique_fd file = create_lock_inode(temporary, options_, ec);
-  if (!ec && !platform::try_flock(file.get(), platform::lock_mode::exclusive, ec) && !ec) {
-    ec = errc::unsupported_filesystem;  // a file that nobody else can know is locked already: these locks are no locks
-  }
-  if (!ec && options_.excludes == keep_out::everyone && !try_keep_out_records(file.get(), ec) && !ec) {
-    ec = errc::unsupported_filesystem;  // likewise
-  }
+  if (!ec) lock_own(file.get(), ec);
   if (!ec) stamp_.copy_to(file.get(), ec);
   return file;
 }
@@ -164,12 +168,13 @@ plant_state plant_attempt::by_own_file(std::error_code& ec) {
   unique_fd file = prepare_own(temporary, ec);
   const auto rename = [&] { platform::rename_if_absent(AT_FDCWD, temporary.c_str(), names_.path.c_str(), ec); };
   plant_state state = plant_state::held;
-  if (!ec) state = until_settled(rename, ec);
+  const bool prepared = !ec;
+  if (prepared) state = until_settled(rename, ec);
   if (state == plant_state::held && !ec && name_.inode_.inode == 0) return hold_own(std::move(file), ec);
   const std::error_code reason = ec;
   platform::unlink_name(AT_FDCWD, temporary.c_str(), ec);
   ec = reason;
-  return is_missing_here(ec) ? by_exclusive_creation(ec) : state;
+  return prepared && is_missing_here(ec) ? by_exclusive_creation(ec) : state;
 }
 
 plant_state plant_attempt::by_exclusive_creation(std::error_code& ec) {
@@ -181,7 +186,7 @@ plant_state plant_attempt::by_exclusive_creation(std::error_code& ec) {
   const auto create = [&] { file = create_lock_inode(names_.path, options_, ec); };
   const plant_state state = until_settled(create, ec);
   if (state != plant_state::held || ec || name_.inode_.inode != 0) return state;
-  if (!platform::try_flock(file.get(), platform::lock_mode::exclusive, ec) && !ec) ec = errc::unsupported_filesystem;
+  lock_own(file.get(), ec);
   if (!ec) stamp_.copy_to(file.get(), ec);
   if (!ec) return hold_own(std::move(file), ec);
   std::error_code ignored;

@@ -51,14 +51,17 @@ entered_call stopped_at(int pid) {
 
 class tracer {
  public:
-  tracer(int pid, std::size_t kill_before) : pid_(pid), kill_before_(kill_before) {}
+  /// At the entry of that call the signal is sent, SIGKILL or SIGSTOP.
+  tracer(int pid, std::size_t call, int signal) : pid_(pid), kill_before_(call), signal_(signal) {}
+
+  [[nodiscard]] bool has_stopped() const { return stopped_; }
 
   traced_run follow() {
     int status = wait_for_stop();
     ::ptrace(PTRACE_SETOPTIONS, pid_, nullptr, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL);
     while (WIFSTOPPED(status)) {
       if (WSTOPSIG(status) == (SIGTRAP | 0x80)) look();
-      if (result_.killed) return result_;
+      if (result_.killed || stopped_) return result_;
       const int signal = WSTOPSIG(status) == (SIGTRAP | 0x80) || WSTOPSIG(status) == SIGSTOP ? 0 : WSTOPSIG(status);
       ::ptrace(PTRACE_SYSCALL, pid_, nullptr, signal);
       status = wait_for_stop();
@@ -84,7 +87,7 @@ class tracer {
       counting_ = false;
     } else if (counting_) {
       result_.calls.push_back(call.number);
-      if (result_.calls.size() == kill_before_) kill();
+      if (result_.calls.size() == kill_before_) signal_ == SIGSTOP ? stop() : kill();
     }
   }
 
@@ -96,21 +99,70 @@ class tracer {
     result_.killed = true;
   }
 
+  /// Until it has stopped as everybody can be stopped, untraced.
+  void stop() {
+    ::kill(pid_, SIGSTOP);
+    ::ptrace(PTRACE_DETACH, pid_, nullptr, nullptr);
+    int status = 0;
+    if (::waitpid(pid_, &status, WUNTRACED) != pid_ || !WIFSTOPPED(status)) throw std::runtime_error("did not stop");
+    stopped_ = true;
+  }
+
   int pid_;
   std::size_t kill_before_;
+  int signal_;
+  bool stopped_ = false;
   bool counting_ = false;
   traced_run result_;
+};
+
+int start_traced(const std::function<void()>& prepare, const std::function<void()>& body) {
+  std::fflush(nullptr);
+  const int pid = ::fork();
+  if (pid < 0) throw std::runtime_error("fork failed");
+  if (pid == 0) traced_child(prepare, body);
+  return pid;
+}
+
+/// Ends a stopped child, whatever happens meanwhile.
+class stopped_child {
+ public:
+  explicit stopped_child(int pid) : pid_(pid) {}
+  ~stopped_child() {
+    if (pid_ == 0) return;
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+  }
+  stopped_child(const stopped_child&) = delete;
+  stopped_child& operator=(const stopped_child&) = delete;
+  int go_on() {
+    ::kill(pid_, SIGCONT);
+    int status = 0;
+    if (::waitpid(pid_, &status, 0) != pid_) throw std::runtime_error("waitpid failed");
+    pid_ = 0;
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+  }
+
+ private:
+  int pid_;
 };
 
 }  // namespace
 
 traced_run run_traced(const std::function<void()>& prepare, const std::function<void()>& body,
                       std::size_t kill_before) {
-  std::fflush(nullptr);
-  const int pid = ::fork();
-  if (pid < 0) throw std::runtime_error("fork failed");
-  if (pid == 0) traced_child(prepare, body);
-  return tracer(pid, kill_before).follow();
+  return tracer(start_traced(prepare, body), kill_before, SIGKILL).follow();
+}
+
+stopped_run run_stopped(const std::function<void()>& prepare, const std::function<void()>& body, std::size_t stop_at,
+                        const std::function<void()>& while_stopped) {
+  const int pid = start_traced(prepare, body);
+  tracer follower(pid, stop_at, SIGSTOP);
+  const traced_run run = follower.follow();
+  if (!follower.has_stopped()) return {false, run.status};
+  stopped_child child(pid);
+  while_stopped();
+  return {true, child.go_on()};
 }
 
 std::size_t kill_at_every_call(const std::function<void()>& prepare, const std::function<void()>& body,

@@ -1,5 +1,5 @@
 #pragma once
-/// Kill at every system call, found by tracing: the kernel stops a child at each call it makes, whatever library makes
+/// Kill and stop at every system call, found by tracing: the kernel stops a child at each call it makes, whatever library makes
 /// it, so that no list of calls has to be kept.
 
 #include <functional>
@@ -19,6 +19,16 @@ struct traced_run {
 /// `kill_before` = N (from 1) the child gets SIGKILL at the entry of its N-th call: that call has no effect any more.
 /// 0: never. Single-threaded bodies only.
 traced_run run_traced(const std::function<void()>& prepare, const std::function<void()>& body, std::size_t kill_before);
+
+/// The same, but the child gets SIGSTOP at the entry of its N-th call and is let go of by the tracer: it stops when that
+/// call is done, or in the middle of it if that sleeps. Then `while_stopped` runs in this process, SIGCONT is sent and the
+/// child's end waited for.
+struct stopped_run {
+  bool stopped = false;  ///< false: it ended before reaching that call
+  int status = 0;        ///< exit code
+};
+stopped_run run_stopped(const std::function<void()>& prepare, const std::function<void()>& body, std::size_t stop_at,
+                        const std::function<void()>& while_stopped);
 
 /// For N = 1, 2, ... until the child ends by itself: run, kill at call N, then `check(N)` in this process.
 /// Returns how many points were visited.

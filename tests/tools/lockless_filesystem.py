@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""lockless_filesystem.py grant|refuse BEHIND MOUNTPOINT: shows BEHIND; flock is always granted, or not implemented."""
+"""lockless_filesystem.py grant|refuse|keep BEHIND MOUNTPOINT: shows BEHIND, without hard links, RENAME_NOREPLACE and
+O_TMPFILE; flock is always granted, or not implemented, or the kernel's."""
 import ctypes
 import errno
 import os
@@ -83,5 +84,6 @@ class Mount(fusepy.FUSE):
 
 
 if __name__ == "__main__":
-    fusepy.fuse_operations = WithFlock
+    if sys.argv[1] != "keep":
+        fusepy.fuse_operations = WithFlock
     Mount(Lockless(sys.argv[1], sys.argv[2]), sys.argv[3], foreground=True, nothreads=True)
