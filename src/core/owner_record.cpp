@@ -145,12 +145,14 @@ void reusable_record::stamp(fencing_token token, std::uint64_t wall_ms) noexcept
 }
 
 record_bytes format_record(const owner& who, record_kind kind) {
-  std::string text = fmt::format("{:<10}\n", who.pid);
-  append_escaped(text, who.host, 11 + 64);
   const auto since = std::chrono::floor<std::chrono::milliseconds>(who.since.time_since_epoch()).count();
-  text += fmt::format("{}k={} b={:0>32} ns={} start={} pf={} fence={:020} t={:013}", mark,
-                      kind == record_kind::lock_file ? "flock" : "mutex", who.boot_id, who.pid_namespace,
-                      who.start_time, who.pidfd_inode, who.token.value, std::max<std::int64_t>(since, 0));
+  const std::string identity =
+      fmt::format("{}k={} b={:0>32} ns={} start={} pf={} fence={:020} t={:013}", mark,
+                  kind == record_kind::lock_file ? "flock" : "mutex", who.boot_id, who.pid_namespace, who.start_time,
+                  who.pidfd_inode, who.token.value, std::max<std::int64_t>(since, 0));
+  std::string text = fmt::format("{:<10}\n", who.pid);
+  append_escaped(text, who.host, std::min(text.size() + 64, word_key - identity.size()));
+  text += identity;
   if (text.size() + 4 < word_key) {
     text += " c=";
     append_escaped(text, who.command, word_key);

@@ -78,6 +78,22 @@ TEST_CASE("the longest host, command and label are shortened and never break the
   CHECK(read->pidfd_inode == who.pidfd_inode);
 }
 
+TEST_CASE("the largest numbers shorten the host, never the identity") {
+  owner who = sample();
+  who.pid = 2147483647;
+  who.host = std::string(64, 'h');
+  who.pidfd_inode = who.start_time = who.pid_namespace = who.token.value = UINT64_MAX;
+  const auto read = parse_record(text(format_record(who)));
+  REQUIRE(read);
+  CHECK(read->pid_namespace == UINT64_MAX);
+  CHECK(read->start_time == UINT64_MAX);
+  CHECK(read->pidfd_inode == UINT64_MAX);
+  CHECK(read->token == who.token);
+  CHECK(read->since == who.since);
+  CHECK(who.host.starts_with(read->host));
+  CHECK_FALSE(read->host.empty());
+}
+
 TEST_CASE("a host or label with spaces, newlines and record marks can't forge a field") {
   owner who = sample();
   who.host = "evil lockkit/1 k=none fence=1\n7";
