@@ -6,6 +6,8 @@
 #include <charconv>
 #include <cstring>
 
+#include "platform/fault.hpp"
+
 namespace lockkit::detail {
 namespace {
 
@@ -89,6 +91,7 @@ std::optional<record_kind> parse_kind(std::string_view line) noexcept {
 }
 
 std::uint32_t word_letters(std::uint64_t fence) noexcept {
+  if (platform::fault::is_broken("word_counts")) fence = 0;
   std::array<char, 4> letters{};
   for (char& letter : letters) {
     letter = static_cast<char>('a' + (fence & 15U));

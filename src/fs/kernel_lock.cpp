@@ -48,9 +48,7 @@ class kernel_lock::visit {
         mode_(mode),
         terms_(terms),
         marks_(lock.fd_, mode, lock.manners_, lock.writers_, lock.readers_, already_shares) {
-    std::error_code unmarked;  // nobody will see us: nap
-    // Not on a server: where flock is made of record locks, waiters' marks would exclude each other.
-    if (lock.local_) marks_.set(unmarked);
+    if (!platform::fault::is_broken("presence_before_last_look")) announce();
   }
   ~visit() {
     const bool in_the_way = marks_.held_others_back();
@@ -69,7 +67,10 @@ class kernel_lock::visit {
       if (terms_.must_warn()) terms_.warn();
       if (try_once(ec) || ec) break;
       platform::fault::point("kernel_lock.sleeping");
+      if (platform::fault::is_broken("presence_before_last_look")) announce();
       sleep(word);
+      platform::fault::point("kernel_lock.woken");
+      if (platform::fault::is_broken("look_before_deadline") && terms_.over()) break;
       if (lock_.manners_.sharing) look();
       if (try_once(ec) || ec) break;
       if (terms_.over()) break;
@@ -78,6 +79,12 @@ class kernel_lock::visit {
   }
 
  private:
+  void announce() noexcept {
+    std::error_code unmarked;  // nobody will see us: nap
+    // Not on a server: where flock is made of record locks, waiters' marks would exclude each other.
+    if (lock_.local_ && !marks_.are_set()) marks_.set(unmarked);
+  }
+
   /// The word to sleep on; and whose hold it is that we wait through.
   std::uint32_t look() noexcept {
     if (!lock_.local_ && !terms_.counts_time()) return 0;
@@ -157,9 +164,11 @@ bool kernel_lock::acquire(lock_mode mode, wait_terms& terms, std::error_code& ec
 }
 
 void kernel_lock::release() noexcept {
+  const bool early = platform::fault::is_broken("unlock_before_wake");
+  if (local_ && early) wake_next(mode_);
   platform::unlock_flock(fd_);
   platform::fault::point("kernel_lock.unlocked");
-  if (local_) wake_next(mode_);
+  if (local_ && !early) wake_next(mode_);
 }
 
 /// Rule 5.
@@ -174,7 +183,7 @@ void kernel_lock::wake_next(lock_mode left) noexcept {
     word_.wake(INT_MAX, wake_bit::of_ticket(found.first_ticket));
   } else if (manners_.sharing) {
     wake_readers_or_writer(left);
-  } else {
+  } else if (!platform::fault::is_broken("word_changes")) {
     word_.bump_and_wake(1);
   }
 }

@@ -279,6 +279,7 @@ void lock_file::impl::release() noexcept {
   if (mine) {
     token_.store(0, std::memory_order_release);
     if (note_) note_->held.store(false, std::memory_order_release);
+    if (platform::fault::is_broken("unlink_before_unlock")) guard_.release();
     const detail::removal removed = planted_.remove(names);
     if (removed == detail::removal::was_not_ours) lost_ = true;
     if (removed == detail::removal::refused) left_behind_ = true;

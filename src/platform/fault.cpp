@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <mutex>
@@ -21,6 +22,9 @@ std::atomic<std::uint64_t> matches{0};
 std::atomic<bool> is_recording{false};
 std::mutex record_mutex;
 std::vector<std::string> record;
+constexpr std::size_t most_broken = 4;
+std::array<std::string_view, most_broken> broken;
+std::atomic<std::size_t> broken_rules{0};
 // NOLINTEND(*-avoid-non-const-global-variables)
 
 bool due() noexcept {
@@ -99,6 +103,19 @@ void point(call_name name) noexcept {
   if (!is_armed || armed.name != name) return;
   if (armed.what != action::die && armed.what != action::stop) return;
   if (due()) act(nullptr);
+}
+
+void break_rule(std::string_view name) noexcept {
+  const std::size_t place = broken_rules;
+  if (place == most_broken) return;
+  broken[place] = name;
+  broken_rules = place + 1;
+}
+
+bool is_broken(std::string_view name) noexcept {
+  const std::size_t count = broken_rules;
+  return count != 0 && std::find(broken.begin(), broken.begin() + static_cast<std::ptrdiff_t>(count), name) !=
+                           broken.begin() + static_cast<std::ptrdiff_t>(count);
 }
 
 }  // namespace lockkit::platform::fault

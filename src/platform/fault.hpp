@@ -55,12 +55,20 @@ LOCKKIT_PRIVATE_API int before(call_name name, std::size_t* size = nullptr) noex
 /// For protocols: a named place between system calls. Only `die` and `stop` act here.
 LOCKKIT_PRIVATE_API void point(call_name name) noexcept;
 
+/// A rule that a test breaks on purpose, by its name in tests/model, so that the detectors are seen to find it. Each
+/// stands where the rule stands. Until this process ends; a forked child inherits it.
+LOCKKIT_PRIVATE_API void break_rule(std::string_view name) noexcept;
+LOCKKIT_PRIVATE_API bool is_broken(std::string_view name) noexcept;
+
 #else
 
 inline int before(call_name, std::size_t* = nullptr) noexcept {
   return 0;
 }
 inline void point(call_name) noexcept {}
+constexpr bool is_broken(std::string_view) noexcept {
+  return false;
+}
 
 #endif
 

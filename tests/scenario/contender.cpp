@@ -44,8 +44,12 @@ char look(lockkit::lock_file& lock) {
 
 }  // namespace
 
-contender::contender(const std::filesystem::path& path, lockkit::detail::plant_method method)
-    : process_([&] { return serve(path, method); }) {}
+contender::contender(const std::filesystem::path& path, lockkit::detail::plant_method method,
+                     const std::vector<const char*>& broken)
+    : process_([&] {
+        for (const char* rule : broken) fault::break_rule(rule);
+        return serve(path, method);
+      }) {}
 
 int contender::serve(const std::filesystem::path& path, lockkit::detail::plant_method method) const {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // its siblings hold the pipes' other ends: they would not tell

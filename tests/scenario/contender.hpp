@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <vector>
 
 #include "fs/plant.hpp"
 #include "support/process.hpp"
@@ -30,8 +31,10 @@ enum class event : char {
 
 class contender {
  public:
+  /// `broken`: rules that it does not keep (fault::break_rule), literals.
   explicit contender(const std::filesystem::path& path,
-                     lockkit::detail::plant_method method = lockkit::detail::plant_method::automatic);
+                     lockkit::detail::plant_method method = lockkit::detail::plant_method::automatic,
+                     const std::vector<const char*>& broken = {});
 
   event acquire(std::chrono::milliseconds patience = {}, parking where = {});
   event release(parking where = {});
@@ -41,6 +44,9 @@ class contender {
   event outcome();
   /// Goes on from where it was parked; what comes next.
   event resume();
+  /// The same, without waiting for what comes next.
+  void go_on() { resume_.send(); }
+  bool answers_within(int milliseconds) const { return events_.ready(milliseconds); }
 
   void signal(int number) const { process_.signal(number); }
   void kill() { process_.kill(); }
