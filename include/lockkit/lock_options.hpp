@@ -38,9 +38,11 @@ enum class foreign_policy {
 enum class wait_order {
   any,  ///< as it comes: the quickest hand-on, and no promise (a file_mutex alternates between writers and readers)
   /// In the order in which the waits began, among those who ask for it. A waiter that dies or gives up loses its place;
-  /// one that is stopped (SIGSTOP) keeps it, and holds up all behind it: that is what strict means. Who does not ask for
-  /// it (another program, flock(1), a script) goes in whenever the lock is free. Threads that share one object count as
-  /// one, in no order. Local filesystems only: elsewhere as `any`. One more system call.
+  /// one that is stopped (SIGSTOP), is busy in its on_held_longer_than, or died and left a child that it forked
+  /// meanwhile, keeps it and holds up all behind it: that is what strict means. Who does not ask for it (another program,
+  /// flock(1), a script) goes in whenever the lock is free. Threads that share one object count as one, in no order; and
+  /// who waits for a script's file queues up anew when it is told something. Local filesystems only: elsewhere as `any`.
+  /// One more system call.
   first_come,
 };
 

@@ -6,7 +6,7 @@
 ///  1. What may end the wait is checked before anything else, once: a descriptor that can never become readable would
 ///     make the call one that can't be cancelled.
 ///  2. Once over, always over: a descriptor that was readable may have been read by somebody else since.
-///  3. A caller's function is called where nothing is held that others queue up behind: it may block, and it may throw.
+///  3. A caller's function is called where no kernel lock is held: it may block, and it may throw.
 ///  4. Holders are told apart by numbers that the stages choose, and their time is counted from the first look on.
 
 #include <chrono>

@@ -19,6 +19,11 @@ class wait_watch {
     if (!fd_) throw std::runtime_error("cannot watch " + inode.string());
   }
   bool is_marked(std::uint64_t byte) const { return lockkit::platform::is_byte_locked(fd_.get(), byte); }
+  /// Whether any mark of those who wait is set, of whatever kind.
+  bool is_anybody_waiting() const {
+    return lockkit::detail::find_waiters(fd_.get()).any || is_marked(lockkit::detail::mark::writers_byte) ||
+           is_marked(lockkit::detail::mark::readers_byte);
+  }
   /// Until a writer keeps readers back.
   void await_writer() const { await(lockkit::detail::mark::writers_byte); }
   /// Until a reader keeps writers back.

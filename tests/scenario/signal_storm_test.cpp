@@ -76,3 +76,32 @@ TEST_CASE("a storm of signals does not shorten the wait for a script's lock") {
     CHECK(waiter.wait() == 0);
   }
 }
+
+namespace {
+
+/// Behind readers or a writer; in order; to be ended by a descriptor that stays silent. 0 if it waits to its deadline.
+int wait_otherwise_in_storm(const std::filesystem::path& path, int flags, bool shared) {
+  const signal_pipe silent;
+  file_mutex mutex(path, {.order = shared ? lockkit::wait_order::any : lockkit::wait_order::first_come});
+  begin_storm(flags);
+  const auto cancel = lockkit::cancellation::when_readable(silent.read_end());
+  const auto until = lockkit::deadline::after(200ms);
+  std::error_code ec;
+  const bool held = shared ? mutex.try_lock_shared_until(until, cancel, ec) : mutex.try_lock_until(until, cancel, ec);
+  if (held || ec) return 1;
+  return until.expired() && storms > 0 ? 0 : 2;
+}
+
+}  // namespace
+
+TEST_CASE("a storm of signals does not end a wait with a descriptor, of a reader or in order") {
+  for (const int flags : {0, SA_RESTART}) {
+    for (const bool shared : {false, true}) {
+      scratch_directory place;
+      file_mutex holder(place / "l");
+      holder.lock();
+      child_process waiter([&] { return wait_otherwise_in_storm(place / "l", flags, shared); });
+      CHECK(waiter.wait() == 0);
+    }
+  }
+}
