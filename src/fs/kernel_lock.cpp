@@ -1,14 +1,17 @@
 #include "kernel_lock.hpp"
 
+#include <algorithm>
 #include <climits>
 #include <memory>
 #include <stop_token>
+#include <vector>
 
 #include <lockkit/backoff.hpp>
 #include <lockkit/error.hpp>
 
 #include "owner_stamp.hpp"
 #include "platform/fault.hpp"
+#include "platform/inode.hpp"
 
 namespace lockkit::detail {
 
@@ -123,10 +126,19 @@ class kernel_lock::visit {
 kernel_lock::kernel_lock(int fd, bool local, lock_manners manners) noexcept
     : fd_(fd), local_(local), manners_(manners) {}
 
-bool kernel_lock::is_being_converted(std::error_code& ec) const noexcept {
-  const bool found = platform::find_locked(fd_, {mark::conversion_byte, 1}, ec).has_value();
+/// Rule 9. Another program's record lock on the whole file covers that byte, too, and may hide a mark behind it: then the
+/// kernel's list of all locks tells.
+bool kernel_lock::is_being_converted(std::error_code& ec) const noexcept try {
+  const auto found = platform::find_locked(fd_, {mark::conversion_byte, 1}, ec);
   if (ec == std::errc::invalid_argument) ec.clear();  // a kernel without such locks: then nobody converts
-  return found;
+  if (!found || found->first == mark::conversion_byte) return found.has_value();
+  const platform::inode_facts file = platform::facts(fd_, ec);
+  if (ec) return true;
+  const std::vector<std::uint64_t> marked = platform::list_locked_bytes(file.inode, ec);
+  return ec || std::ranges::find(marked, mark::conversion_byte) != marked.end();
+} catch (const std::bad_alloc&) {
+  ec = std::make_error_code(std::errc::not_enough_memory);
+  return true;
 }
 
 bool kernel_lock::try_acquire(lock_mode mode, std::error_code& ec) noexcept {

@@ -31,7 +31,7 @@ constexpr bool is_ticket(const byte_range& locked) noexcept {
 bool door::is_closed(int fd) noexcept {
   std::error_code unknown;
   const auto found = find_locked(fd, {byte_, 1}, unknown);
-  if (!found) {
+  if (!found || found->first != byte_) {  // none, or another program's lock on the whole file
     seen_ = 0;
     return false;
   }

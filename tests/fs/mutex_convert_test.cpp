@@ -12,6 +12,7 @@
 #include "platform/fault.hpp"
 #include "support/catch.hpp"
 #include "support/process.hpp"
+#include "support/record_locker.hpp"
 #include "support/scratch.hpp"
 #include "support/syscall_sweep.hpp"
 
@@ -153,6 +154,25 @@ TEST_CASE("killed at any system call of a downgrade or an upgrade, a mutex is ne
     other.unlock();
     CHECK(can_write(place / "m"));
   }
+}
+
+TEST_CASE("another program's record lock on a mutex's whole file is not taken for a conversion, nor for a writer") {
+  testing::scratch_directory place;
+  file_mutex mutex(place / "m");
+  mutex.lock();
+  mutex.unlock();
+  const testing::record_locker foreign(place / "m");
+  REQUIRE(foreign.tell(testing::record_order::try_exclusive));
+  CHECK(mutex.try_lock());
+  std::error_code ec;
+  mutex.downgrade(ec);
+  CHECK(ec == std::errc::device_or_resource_busy);
+  CHECK(mutex.token().value != 0);
+  mutex.unlock();
+  CHECK(mutex.try_lock_shared());
+  CHECK_FALSE(mutex.try_upgrade(ec));
+  CHECK_FALSE(ec);
+  CHECK(mutex.owns_lock());
 }
 
 #if defined(LOCKKIT_FAULT_INJECTION)
