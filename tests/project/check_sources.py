@@ -37,7 +37,7 @@ class Source:
 
     def __init__(self, root, path):
         self.path = path.relative_to(root).as_posix()
-        self.lines = path.read_text(encoding="utf-8").splitlines()
+        self.lines = path.read_text(encoding="utf-8", errors="replace").splitlines()  # a fuzzer keeps any bytes
         self.code = [LITERAL.sub('""', line) for line in self.lines]
         self.is_code = path.suffix in CODE
         self.place = self.path.split("/")
