@@ -109,7 +109,8 @@ class kernel_lock::visit {
   void sleep(std::uint32_t word) noexcept {
     std::error_code ec;
     if (lock_.word_ && marks_.are_set() && word != 0) {
-      lock_.word_.wait(word, terms_.slice(), ec, marks_.bits());
+      const deadline end = platform::fault::is_broken("slice") ? terms_.until() : terms_.slice();
+      lock_.word_.wait(word, end, ec, marks_.bits());
       if (!ec) return;
     }
     terms_.nap(terms_.slice(std::chrono::milliseconds(5)));
@@ -178,6 +179,7 @@ bool kernel_lock::acquire(lock_mode mode, wait_terms& terms, std::error_code& ec
 void kernel_lock::release() noexcept {
   const bool early = platform::fault::is_broken("unlock_before_wake");
   if (local_ && early) wake_next(mode_);
+  if (early) platform::fault::point("kernel_lock.woke_early");
   platform::unlock_flock(fd_);
   platform::fault::point("kernel_lock.unlocked");
   if (local_ && !early) wake_next(mode_);

@@ -9,6 +9,7 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <ctime>
 #include <mutex>
 
 namespace lockkit::platform::fault {
@@ -32,6 +33,11 @@ bool due() noexcept {
   return n >= armed.nth && n - armed.nth < armed.times;
 }
 
+void pause_here() noexcept {
+  const timespec time{0, std::chrono::nanoseconds(armed.pause).count()};
+  ::nanosleep(&time, nullptr);
+}
+
 void stop_here() noexcept {
   const char byte = 's';
   char answer = 0;
@@ -51,6 +57,9 @@ int act(std::size_t* size) noexcept {
       return 0;
     case action::die:
       ::kill(::getpid(), SIGKILL);
+      return 0;
+    case action::pause:
+      pause_here();
       return 0;
     case action::stop:
       stop_here();
@@ -101,7 +110,7 @@ int before(call_name name, std::size_t* size) noexcept {
 
 void point(call_name name) noexcept {
   if (!is_armed || armed.name != name) return;
-  if (armed.what != action::die && armed.what != action::stop) return;
+  if (armed.what != action::die && armed.what != action::pause && armed.what != action::stop) return;
   if (due()) act(nullptr);
 }
 

@@ -6,6 +6,7 @@
 /// The plan is copied by fork(), so a test arms it in the child that it examines. Counting is atomic; arming is not:
 /// arm before threads start.
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -24,6 +25,7 @@ enum class action {
   fail,     ///< return -1 with plan::error
   shorten,  ///< read or write plan::bytes at most
   die,      ///< SIGKILL to the own process, before the call
+  pause,    ///< sleep for plan::pause, then make the call
   stop,     ///< write one byte to plan::announce_fd, then wait for one from plan::resume_fd, then make the call
 };
 
@@ -34,6 +36,7 @@ struct plan {
   std::uint64_t times = 1;  ///< so many matches from there on
   int error = 0;
   std::size_t bytes = 0;
+  std::chrono::microseconds pause{};
   int announce_fd = -1;
   int resume_fd = -1;
 };
@@ -52,7 +55,7 @@ LOCKKIT_PRIVATE_API std::vector<std::string> stop_recording();
 
 /// For the platform layer: 0, or the errno with which the call must fail. `size` may be reduced.
 LOCKKIT_PRIVATE_API int before(call_name name, std::size_t* size = nullptr) noexcept;
-/// For protocols: a named place between system calls. Only `die` and `stop` act here.
+/// For protocols: a named place between system calls. Only `die`, `pause` and `stop` act here.
 LOCKKIT_PRIVATE_API void point(call_name name) noexcept;
 
 /// A rule that a test breaks on purpose, by its name in tests/model, so that the detectors are seen to find it. Each
