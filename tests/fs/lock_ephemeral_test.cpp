@@ -10,6 +10,7 @@
 #include <lockkit/lock_file.hpp>
 
 #include "fs/plant.hpp"
+#include "fs/wait_watching.hpp"
 #include "platform/fault.hpp"
 #include "support/catch.hpp"
 #include "support/process.hpp"
@@ -64,8 +65,7 @@ TEST_CASE("an ephemeral guard stays while somebody waits, who removes it at the 
     return had && guard() == before;
   });
   waits.get_future().wait();
-  const testing::record_locker witness(place / ".l.guard");  // its mark: a lock of the whole file is refused
-  while (witness.tell(testing::record_order::try_exclusive)) CHECK(witness.tell(testing::record_order::unlock));
+  testing::wait_watch(place / ".l.guard").await_presence();
   first.unlock();
   CHECK(second.get());
   CHECK(place.names().empty());
@@ -271,8 +271,7 @@ TEST_CASE("who begins to wait after it was looked whether anybody waits gets the
     return lock.verify() == verify_result::held ? 0 : 1;
   });
   waits.receive();
-  const testing::record_locker witness(place / ".l.guard");  // its mark: a lock of the whole file is refused
-  while (witness.tell(testing::record_order::try_exclusive)) CHECK(witness.tell(testing::record_order::unlock));
+  testing::wait_watch(place / ".l.guard").await_presence();
   resume.send();
   CHECK(releaser.wait() == 0);
   locked.receive();

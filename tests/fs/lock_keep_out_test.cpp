@@ -14,6 +14,7 @@
 #include <lockkit/sweep_leftovers.hpp>
 
 #include "fs/plant.hpp"
+#include "fs/wait_watching.hpp"
 #include "platform/fault.hpp"
 #include "support/catch.hpp"
 #include "support/process.hpp"
@@ -214,9 +215,7 @@ TEST_CASE("who waits while another program has locked the whole guard gets its t
   });
   waits.get_future().wait();
   const auto word = [&] { return testing::read_file(place / ".l.guard").substr(244, 4); };
-  // Its mark: a lock of the whole file is refused.
-  const record_locker witness(place / ".l.guard");
-  while (witness.tell(record_order::try_exclusive)) CHECK(witness.tell(record_order::unlock));
+  testing::wait_watch(place / ".l.guard").await_presence();
   const std::string held = word();
   kept.unlock();
   CHECK(next.get());
