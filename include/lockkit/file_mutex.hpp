@@ -15,10 +15,10 @@
 ///
 /// Writers and readers take turns. A reader that comes while a writer waits goes behind it, though only readers hold the
 /// lock (try_lock_shared() is false then); readers that waited through an exclusive hold go in before the writers that
-/// wait. So neither kind is kept out by a stream of the other. A waiter that is killed loses its place at once; one that
-/// is stopped (SIGSTOP) is passed by after half a second. Within one kind the order is chance, unless options.order says
-/// otherwise. Nothing of this holds on a server's filesystem (remote_policy::trust_server), where waiters leave no
-/// marks: there a steady stream of readers can hold off a writer.
+/// wait (try_lock() may be false then). So neither kind is kept out by a stream of the other. A waiter that is killed
+/// loses its place at once; one that is stopped (SIGSTOP) is passed by after half a second. Within one kind the order is
+/// chance, unless options.order says otherwise. Nothing of this holds on a server's filesystem
+/// (remote_policy::trust_server), where waiters leave no marks: there a steady stream of readers can hold off a writer.
 ///
 /// Caveats. Advisory. Do not delete the file while it is in use: newcomers would lock a new one (acquisition notices a
 /// file deleted before it, not one deleted during the hold). Who shares it, and waits for somebody else who wants to

@@ -46,11 +46,8 @@ stop_alarm wake_when_stopped(const std::stop_token& stop, platform::shared_word&
 /// One wait, from its marks to their removal, also when the caller's function throws.
 class kernel_lock::visit {
  public:
-  visit(kernel_lock& lock, lock_mode mode, wait_terms& terms, bool already_shares) noexcept
-      : lock_(lock),
-        mode_(mode),
-        terms_(terms),
-        marks_(lock.fd_, mode, lock.manners_, lock.writers_, lock.readers_, already_shares) {
+  visit(kernel_lock& lock, lock_mode mode, wait_terms& terms) noexcept
+      : lock_(lock), mode_(mode), terms_(terms), marks_(lock.fd_, mode, lock.manners_, lock.writers_, lock.readers_) {
     if (!platform::fault::is_broken("presence_before_last_look")) announce();
   }
   ~visit() {
@@ -154,11 +151,11 @@ bool kernel_lock::try_acquire(lock_mode mode, std::error_code& ec) noexcept {
 }
 
 bool kernel_lock::may_try_at_once(lock_mode mode, bool already_shares) noexcept {
-  if (!local_) return true;
+  if (!local_ || already_shares) return true;
   if (manners_.in_order && is_queue(fd_)) return false;
   if (!manners_.sharing) return true;
-  if (mode == lock_mode::shared) return already_shares || !writers_.is_closed(fd_);
-  return !woke_readers_ || !readers_.is_closed(fd_);
+  if (mode == lock_mode::shared) return !writers_.is_closed(fd_);
+  return !must_look_for_readers_ || !readers_.is_closed(fd_);
 }
 
 bool kernel_lock::acquire(lock_mode mode, wait_terms& terms, std::error_code& ec, bool already_shares) {
@@ -169,7 +166,7 @@ bool kernel_lock::acquire(lock_mode mode, wait_terms& terms, std::error_code& ec
   terms.begin();
   bool acquired = false;
   {
-    visit here(*this, mode, terms, already_shares);
+    visit here(*this, mode, terms);
     acquired = here.wait(ec);
   }
   if (acquired && local_ && mode == lock_mode::shared) wake_those_who_share();
@@ -188,7 +185,7 @@ void kernel_lock::release() noexcept {
 /// Rule 5.
 void kernel_lock::wake_next(lock_mode left) noexcept {
   const waiters found = find_waiters(fd_);
-  woke_readers_ = false;
+  must_look_for_readers_ = false;
   if (!found.any) return;
   map_word();
   if (!word_) return;
@@ -205,8 +202,8 @@ void kernel_lock::wake_next(lock_mode left) noexcept {
 void kernel_lock::wake_readers_or_writer(lock_mode left) noexcept {
   word_.bump();
   if (left == lock_mode::exclusive) {
-    woke_readers_ = word_.wake(INT_MAX, wake_bit::reader) > 0;
-    if (!woke_readers_) word_.wake(1, wake_bit::writer);
+    must_look_for_readers_ = word_.wake(INT_MAX, wake_bit::reader) > 0;
+    if (!must_look_for_readers_) word_.wake(1, wake_bit::writer);
   } else if (word_.wake(1, wake_bit::writer) == 0) {
     word_.wake(INT_MAX, wake_bit::reader);
   }

@@ -53,8 +53,8 @@ class LOCKKIT_PRIVATE_API kernel_lock {
   kernel_lock(int fd, bool local, lock_manners manners = {}) noexcept;
 
   /// False with a clear code: not free before the terms were over. ENOSYS and the like become unsupported_filesystem.
-  /// `already_shares`: this thread shares it through another object, and must not be held back for a writer, who waits
-  /// for that.
+  /// `already_shares`: this thread shares it through another object, so the kernel will not refuse it; it must not be held
+  /// back by a writer, who waits for that, nor by a queue behind such a one.
   [[nodiscard]] bool acquire(platform::lock_mode mode, wait_terms& terms, std::error_code& ec,
                              bool already_shares = false);
   void release() noexcept;
@@ -87,7 +87,7 @@ class LOCKKIT_PRIVATE_API kernel_lock {
   platform::shared_word word_;
   door writers_{mark::writers_byte};
   door readers_{mark::readers_byte};
-  bool woke_readers_ = false;
+  bool must_look_for_readers_ = true;  // rule 4 of wait_marks.hpp
 };
 
 }  // namespace lockkit::detail

@@ -14,8 +14,9 @@
 ///     and readers take turns (as in the phase-fair locks of Brandenburg and Anderson, "Spin-based reader-writer
 ///     synchronization for multiprocessor real-time systems", 2010). A writer waits for the readers that it found; a
 ///     reader for the hold that it found and for that of the writer that had it held back.
-///  4. A writer that comes does not look at the readers' byte, which would cost each of its locks a call, unless its
-///     last release woke readers: whoever does nothing but lock and unlock would be back before they are awake.
+///  4. A writer that comes looks at the readers' byte only if its object is new, or its last release woke readers: each
+///     look costs a call. Whoever does nothing but lock and unlock would be back before the readers are awake; so each
+///     writer's object passes readers that are due once at most.
 ///  5. Who is stopped (SIGSTOP) while he has one of these bytes must not close the door for ever. A writer shows that it
 ///     runs by changing the length of what it has locked each time it wakes up. A byte that stays as it is for half a
 ///     second, ten times the longest sleep, is not respected any more, until it changes.
@@ -84,9 +85,8 @@ struct waiters {
 /// One wait's marks; gone with it.
 class waiting_marks {
  public:
-  /// `due`: must not be held back (a thread that shares already).
-  waiting_marks(int fd, platform::lock_mode mode, lock_manners manners, door& writers, door& readers, bool due) noexcept
-      : fd_(fd), mode_(mode), manners_(manners), writers_(writers), readers_(readers), due_(due) {}
+  waiting_marks(int fd, platform::lock_mode mode, lock_manners manners, door& writers, door& readers) noexcept
+      : fd_(fd), mode_(mode), manners_(manners), writers_(writers), readers_(readers) {}
   ~waiting_marks() { clear(); }
   waiting_marks(const waiting_marks&) = delete;
   waiting_marks& operator=(const waiting_marks&) = delete;
@@ -114,7 +114,7 @@ class waiting_marks {
   door& writers_;
   door& readers_;
   bool set_ = false;
-  bool due_;
+  bool due_ = false;
   bool is_marked_due_ = false;
   bool is_head_ = false;
   std::uint64_t pulse_ = 0;

@@ -151,6 +151,20 @@ TEST_CASE("in strict order, readers that follow each other share, and a writer b
   CHECK(writer.wait() == 0);
 }
 
+TEST_CASE("in strict order, a thread that shares already does not queue up behind a writer, who waits for it") {
+  testing::scratch_directory place;
+  file_mutex first(place / "m", in_order());
+  first.lock_shared();
+  queue_of_processes<file_mutex> queue(place / "m");
+  queue.add();
+  file_mutex second(place / "m", in_order());
+  std::error_code ec;
+  CHECK(second.try_lock_shared_until(deadline::never(), ec));
+  second.unlock();
+  first.unlock();
+  CHECK(queue.wait(0) == 0);
+}
+
 TEMPLATE_TEST_CASE("in strict order, nobody overlaps and nobody is forgotten among those who do not queue", "",
                    lock_file, file_mutex) {
   testing::scratch_directory place(testing::memory_directory());
