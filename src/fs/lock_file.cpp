@@ -233,14 +233,39 @@ void lock_file::impl::check_guard(std::error_code& ec) noexcept {
   if (!ec && found.links > 1) ec = errc::not_a_lock_file;
 }
 
+/// Rule 2 at rule 3, for a content that is not lockkit's: names first, then which. A file of one name that is G's is ours to
+/// heal. One that G does not lead to any more may be somebody's data whose link G was when we opened it.
+bool lock_file::impl::is_nobody_elses(std::error_code& ec) noexcept {
+  const platform::inode_facts found = platform::facts(guard_.fd(), ec);
+  if (ec) return false;
+  std::error_code absent;
+  const platform::inode_facts named = platform::facts_at(AT_FDCWD, names.guard.c_str(), absent);
+  if (absent || !platform::same_inode(named, found)) return false;
+  if (found.links == 1) return true;
+  const platform::inode_facts planted = platform::facts_at(AT_FDCWD, names.path.c_str(), absent);
+  if (found.links == 2 && !absent && platform::same_inode(planted, found)) return true;
+  ec = errc::not_a_lock_file;
+  return false;
+}
+
+/// Rule 3. False with a clear code: G is another file by now.
+bool lock_file::impl::stamp_guard(std::error_code& ec) {
+  fencing_token token = stamp_.write(guard_.fd(), ec, platform::fault::is_broken("junk_is_checked"));
+  if (ec == errc::not_a_lock_file) {
+    if (!is_nobody_elses(ec)) return false;
+    token = stamp_.write(guard_.fd(), ec, true);
+  }
+  token_.store(token.value, std::memory_order_release);
+  return !ec;
+}
+
 plant_state lock_file::impl::try_plant(std::error_code& ec) {
   return planted_.plant(names, guard_, stamp_, options, method, ec);
 }
 
 plant_state lock_file::impl::plant_or_wait(wait_terms& terms, std::error_code& ec) {
   platform::fault::point("lock_file.guard_locked");
-  token_.store(stamp_.write(guard_.fd(), ec).value, std::memory_order_release);
-  if (ec) return plant_state::held;
+  if (!stamp_guard(ec)) return ec ? plant_state::held : plant_state::restart;
   platform::fault::point("lock_file.stamped");
   plant_state state = try_plant(ec);
   while (state == plant_state::foreign && !ec && terms.has_begun() && !terms.over()) {

@@ -39,6 +39,8 @@ struct lock_file::impl {
   [[nodiscard]] detail::plant_state plant_or_wait(detail::wait_terms& terms, std::error_code& ec);
   [[nodiscard]] detail::plant_state try_plant(std::error_code& ec);
   void check_guard(std::error_code& ec) noexcept;
+  [[nodiscard]] bool is_nobody_elses(std::error_code& ec) noexcept;
+  [[nodiscard]] bool stamp_guard(std::error_code& ec);
   [[nodiscard]] bool lock_content(std::error_code& ec) noexcept;
   void release_guard() noexcept;
   [[nodiscard]] bool remove_guard() noexcept;

@@ -31,14 +31,14 @@ reusable_record record_without_label(record_kind kind) {
 
 }  // namespace
 
-fencing_token owner_stamp::write(int fd, std::error_code& ec) {
+fencing_token owner_stamp::write(int fd, std::error_code& ec, bool over_anything) {
   if (generation_ != platform::process_generation()) {
     record_ = label_.empty() ? record_without_label(kind_) : record_with(label_, kind_);
     generation_ = platform::process_generation();
   }
   const record_view previous = read_record(fd, ec);
   const bool ours = is_blank(previous.text()) || has_record_mark(previous.text());
-  if (!ec && kind_ == record_kind::mutex && !ours) ec = errc::not_a_lock_file;
+  if (!ec && !ours && !over_anything) ec = errc::not_a_lock_file;
   if (ec) return {};
   const std::uint64_t now = platform::wall_clock_ns();
   const fencing_token token{std::max(record_fence(previous.text()) + 1, now)};

@@ -17,9 +17,9 @@ class LOCKKIT_PRIVATE_API owner_stamp {
 
   /// Writes this process as the owner into the inode, whose kernel lock the caller holds. Returns the token: one more
   /// than the record's, and at least the wall clock in nanoseconds, so that it still grows if the record was destroyed.
-  /// Into a mutex's file only over what lockkit wrote, or over nothing: errc::not_a_lock_file. Somebody may have put data
-  /// there while the lock was waited for.
-  fencing_token write(int fd, std::error_code& ec);
+  /// Only over what lockkit wrote, or over nothing, else errc::not_a_lock_file: somebody may have put data there while
+  /// the lock was waited for. `over_anything`: the caller has made sure that nobody has.
+  fencing_token write(int fd, std::error_code& ec, bool over_anything = false);
   /// The same record with an earlier write's token into another inode.
   void copy_to(int fd, std::error_code& ec) const;
 

@@ -20,9 +20,9 @@
 /* The rules that can be broken. */
 #define RULES(X) \
   X(kernel_lock) X(restart) X(adoption_compares) X(orphan_is_locked) X(orphan_is_compared) \
-  X(release_compares) X(unlink_before_unlock) X(rename_replaces_nothing) X(own_file_is_locked_first) X(no_notes) \
+  X(release_compares) X(unlink_before_unlock) X(rename_replaces_nothing) X(own_file_is_locked_first) X(own_file_looks_for_guard) X(no_notes) \
   X(guard_removed_while_locked) X(verify_looks_at_name) X(verify_removes_nothing) \
-  X(check_guard) X(guard_looked_at_again)
+  X(check_guard) X(junk_is_checked) X(guard_looked_at_again)
 
 /* What only some models have. */
 #ifdef FALLBACK

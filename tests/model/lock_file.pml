@@ -63,8 +63,8 @@ proctype lockkit(byte me) {
        at[me] = WRITE_RECORD
      }
   :: d_step {
-       at[me] == WRITE_RECORD ->
-       PROMISE(record[MY_GUARD] != SOMEBODYS_DATA, "somebody's data is overwritten");
+       at[me] == WRITE_RECORD && (record[MY_GUARD] != SOMEBODYS_DATA || BROKEN(junk_is_checked)) ->
+       PROMISE(record[MY_GUARD] != SOMEBODYS_DATA && !foreign[MY_GUARD], "somebody's data is overwritten");
        record[MY_GUARD] = me;
        printf("%d writes its record\n", me);
        at[me] = PLANT

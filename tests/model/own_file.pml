@@ -5,7 +5,7 @@ bit note[INODES];          /* in a guard: "a file of mine is about to appear". T
 
 
 #define PLANT_BY_CREATION (BROKEN(no_notes) -> READ_NOTE : CREATE_P)
-#define PLANT (method[me] == 1 -> UNLINK_OLD_OWN : (method[me] == 2 -> PLANT_BY_CREATION : LINK))
+#define PLANT (method[me] -> LOOK_FOR_GUARD : LINK)
 #define PLANT_AGAIN (method[me] == 1 -> RENAME_OWN : (method[me] == 2 -> CREATE_P : LINK))
 #define REMOVED UNLOCK_OWN
 

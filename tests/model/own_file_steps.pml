@@ -1,4 +1,13 @@
   /* 6, own file: its lock and its record exist before its name does. Only the guard's holder makes T. */
+  :: d_step {  /* no link would fail where it has no name left */
+       at[me] == LOOK_FOR_GUARD ->
+       printf("%d looks: its guard has %d names\n", me, links[MY_GUARD]);
+       if
+       :: !links[MY_GUARD] && !BROKEN(own_file_looks_for_guard) && is_verifying(me) -> lost()
+       :: !links[MY_GUARD] && !BROKEN(own_file_looks_for_guard) && !is_verifying(me) -> at[me] = RESTART
+       :: else -> at[me] = (method[me] == 1 -> UNLINK_OLD_OWN : PLANT_BY_CREATION)
+       fi
+     }
   :: d_step {
        at[me] == UNLINK_OLD_OWN ->
        printf("%d unlinks an old own file, if there is one\n", me);

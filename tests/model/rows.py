@@ -90,6 +90,9 @@ EPHEMERAL = [
     Row("ephemeral", "crashes", "PROCESSES=3 MORE_TURNS=1 CRASHES=1", long=True),
     Row("ephemeral", "crashes", "PROCESSES=4 CRASHES=1", long=True),
     Row("ephemeral", "rm P", "PROCESSES=3 REMOVE_P=1", broken={"guard_removed_while_locked": HOLDERS}),
+    Row("ephemeral", "own files, rm P", "PROCESSES=3 METHODS=1111 REMOVE_P=1",
+        broken={"own_file_looks_for_guard": HOLDERS}),
+    Row("ephemeral", "links and own files", "PROCESSES=3 METHODS=0110 CRASHES=1"),
     Row("ephemeral", "rm G", "PROCESSES=3 REMOVE_G=1"),
     Row("ephemeral", "a script", "PROCESSES=2 SCRIPTS=1 CRASHES=1"),
     Row("ephemeral", "a script", "PROCESSES=3 SCRIPTS=1 CRASHES=1", long=True),
@@ -114,10 +117,12 @@ for row in VERIFYING:
 GUARD_CHECK = [
     Row("guard_check", "lockkit's own", "PROCESSES=3 CRASHES=1"),
     Row("guard_check", "lockkit's own", "PROCESSES=4 MORE_TURNS=1 CRASHES=1", long=True),
-    Row("guard_check", "somebody's data linked there", "PROCESSES=2 VICTIM=1", broken={"check_guard": DATA}),
+    Row("guard_check", "somebody's data linked there", "PROCESSES=2 VICTIM=1"),
+    Row("guard_check", "somebody's empty file linked there", "PROCESSES=2 VICTIM=2", broken={"check_guard": DATA}),
     Row("guard_check", "lockkit's own, truncated", "PROCESSES=2 TRUNCATE=1",
         broken={"guard_looked_at_again": REFUSED}),
-    Row("guard_check", "known: data linked there, G removed meanwhile", "PROCESSES=2 VICTIM=1 REMOVE_G=1", DATA),
+    Row("guard_check", "data linked there, G removed meanwhile", "PROCESSES=3 VICTIM=1 REMOVE_G=1 CRASHES=1",
+        broken={"junk_is_checked": DATA}),
     Row("guard_check", "known: truncated between two holders", "PROCESSES=3 TRUNCATE=1", REFUSED),
 ]
 

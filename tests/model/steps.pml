@@ -34,6 +34,7 @@
 #define WRITE_P 39
 #define READ_NOTE 40
 #define WRITE_NOTE 41
+#define LOOK_FOR_GUARD 42
 /* a guard's removal */
 #define COMPARE_GUARD_NAME 50
 #define UNLINK_GUARD 51
@@ -43,3 +44,6 @@
 #define CHECK_NAME 70
 #define CHECK_MARK 71
 #define CHECK_AGAIN 72
+#define COUNT_NAMES 73
+#define COMPARE_GUARD 74
+#define WRITE_OVER 75

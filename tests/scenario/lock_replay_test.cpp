@@ -106,7 +106,25 @@ bool two_enter_by_a_dead_record(const rules& broken) {
   return young.resume() == event::held && olds == event::held;
 }
 
+/// Somebody's data was linked at the guard's name when it was opened, and the link is removed before it is looked at again.
+bool data_is_overwritten(const rules& broken) {
+  lock_place at;
+  const fs::path data = at.directory / "data";
+  write_file(data, "somebody's\n");
+  fs::create_hard_link(data, at.guard);
+  contender one = process(at, broken);
+  REQUIRE(one.acquire({}, {"pread64", 1}) == event::parked);
+  fs::remove(at.guard);
+  REQUIRE(one.resume() == event::held);
+  return read_file(data) != "somebody's\n";
+}
+
 }  // namespace
+
+TEST_CASE("replay of 6 steps: data whose link at the guard's name goes while it is looked at is not written over") {
+  CHECK_FALSE(data_is_overwritten(all_kept));
+  CHECK(data_is_overwritten({"junk_is_checked"}));
+}
 
 TEST_CASE("replay of 14 steps: with two guards there is one holder, and not without the comparison of rule 5") {
   CHECK_FALSE(two_enter_by_two_guards(all_kept));
