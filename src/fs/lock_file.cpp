@@ -461,6 +461,10 @@ owner lock_file_internals::find_holder(const lock_file& lock, bool& foreign) {
   return lock.impl_->find_holder(foreign);
 }
 
+void lock_file_internals::forget_thread(lock_file& lock) noexcept {
+  lock.impl_->forget_thread();
+}
+
 std::string lock_file_internals::explain(const lock_file& lock, const std::error_code& ec) {
   return lock.impl_->explain(ec);
 }

@@ -140,7 +140,10 @@ lock_set::~lock_set() {
   unlock();
 }
 
-lock_set::lock_set(lock_set&& other) noexcept = default;
+lock_set::lock_set(lock_set&& other) noexcept : impl_(std::move(other.impl_)) {
+  if (!impl_) return;
+  for (impl::member& one : impl_->members) lock_file_internals::forget_thread(one.lock);
+}
 
 lock_set& lock_set::operator=(lock_set&& other) noexcept {
   lock_set(std::move(other)).impl_.swap(impl_);  // what we held is released with the temporary

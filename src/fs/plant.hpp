@@ -30,6 +30,8 @@ struct lock_file_internals {
   /// For a lock_set's messages: who stands in the way, and what to say of a failure.
   static owner find_holder(const lock_file& lock, bool& foreign);
   static std::string explain(const lock_file& lock, const std::error_code& ec);
+  /// For a lock_set that is moved, perhaps to another thread.
+  static void forget_thread(lock_file& lock) noexcept;
 };
 
 enum class removal {

@@ -1,7 +1,7 @@
 /// Several locks at once: one order for everybody, all or none, one deadline.
 ///
 /// Seen to fail: ordered by the paths as they were given, and by the absolute paths; with what was taken kept after a
-/// failure; with what was held before released by a failed second attempt.
+/// failure; with what was held before released by a failed second attempt; with a moved set still known to its thread.
 #include <signal.h>
 #include <unistd.h>
 
@@ -206,6 +206,23 @@ TEST_CASE("an exception from a set's on_wait, and a requested stop, leave nothin
   CHECK_FALSE(stopped.try_lock_until(deadline::after(60s), stop.get_token(), ec));
   CHECK_FALSE(ec);
   CHECK_FALSE(fs::exists(place / "a"));
+}
+
+TEST_CASE("a held set that was moved to another thread is waited for, also without a deadline") {
+  testing::scratch_directory place;
+  const std::vector<fs::path> paths = {place / "a", place / "b"};
+  lock_set set(paths);
+  set.lock();
+  std::promise<void> waits;
+  auto elsewhere = std::async(std::launch::async, [&waits, held = lock_set(std::move(set))]() mutable {
+    waits.get_future().wait();
+    held.unlock();
+  });
+  lock_set again(paths, {.timeout = no_timeout, .on_wait = [&](const wait_notice&) { waits.set_value(); }});
+  std::error_code ec;
+  const bool had = again.try_lock_until(deadline::never(), ec);
+  if (!had) waits.set_value();
+  CHECK((had && !ec));
 }
 
 TEST_CASE("lock_all gives a held set, and waits once for all of it") {
