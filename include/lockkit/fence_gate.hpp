@@ -17,8 +17,10 @@
 /// process that is stopped keeps the others waiting until it goes on or is killed; it is not robbed, since nobody could
 /// know what it still does. Which half of an effect was done when a process is killed is the resource's matter. Tokens of
 /// different locks must not be mixed, nor those of a lock whose guard is removed (ephemeral_guard) while the clock is set
-/// back. Who removes the gate's file lets old tokens in again.
+/// back. Who removes the gate's file, or puts an older copy in its place, lets old tokens in again, also beside one that
+/// is admitted.
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <mutex>
@@ -34,9 +36,11 @@ namespace lockkit::inline v0 {
 
 /// A gate for all processes of this host. The highest token is kept in a file of its own, which is made by the first
 /// admission, never replaced, and on the disk before the admission is given: it does not go back, neither by kill -9 nor
-/// by a power cut. A file that does not say it (damaged, emptied, somebody else's) is errc::gate_damaged, never a new
-/// beginning. One new token costs two syncs of that file; the same one again costs a mutex.
-/// Threads and moved-from objects: as lock_file. In a forked child an inherited admission is nobody's.
+/// by a power cut. A file that does not say it (damaged, emptied, somebody else's) is errc::gate_damaged or
+/// errc::not_a_lock_file, never a new beginning. One new token costs up to three syncs of that file; one that was admitted
+/// by another object costs one; the same one again costs a mutex.
+/// Threads and moved-from objects: as lock_file. In a forked child an inherited admission is nobody's; but while a child
+/// lives that was forked by then, an admitted process that is killed still counts as admitted.
 class LOCKKIT_API fence_gate {
   struct impl;
 
@@ -54,6 +58,7 @@ class LOCKKIT_API fence_gate {
     admission(std::shared_ptr<impl> gate, fencing_token token) noexcept;
     std::shared_ptr<impl> gate_;  // keeps the gate open beyond its object
     fencing_token token_;
+    std::uint64_t process_;  // that was admitted: what a child forked by it has is a copy
   };
 
   /// Touches nothing. Of the options: timeout, create_parents, mode, label, remote and on_wait, as for a file_mutex.
@@ -67,7 +72,8 @@ class LOCKKIT_API fence_gate {
   [[nodiscard]] std::optional<admission> admit(fencing_token token);
   [[nodiscard]] std::optional<admission> admit(fencing_token token, deadline until, std::error_code& ec);
 
-  /// The highest token so far, read without waiting: a lower one will not be admitted any more. Zero before the first.
+  /// The highest token that is sure to be remembered, read without waiting: a lower one will not be admitted any more.
+  /// Zero before the first. A higher one may have been begun, and refuse what lies between, without having been admitted.
   [[nodiscard]] fencing_token highest() const;
   [[nodiscard]] fencing_token highest(std::error_code& ec) const;
   [[nodiscard]] const std::filesystem::path& path() const noexcept;
@@ -77,7 +83,8 @@ class LOCKKIT_API fence_gate {
 };
 
 /// The same for a resource that lives in one process, a server's for instance: no file. It forgets when that ends, so
-/// begin with the highest token that the resource itself remembers.
+/// begin with the highest token that the resource itself remembers. An admission ends on the thread that got it, and
+/// before its gate does; a thread that is admitted must not ask again.
 class memory_fence_gate {
  public:
   class admission {

@@ -21,6 +21,7 @@
 #include "kernel_holders.hpp"
 #include "lock_inode.hpp"
 #include "platform/inode.hpp"
+#include "platform/process.hpp"
 
 namespace lockkit::inline v0 {
 
@@ -36,7 +37,9 @@ struct fence_gate::impl {
 
  private:
   void make_file(std::error_code& ec) const;
-  [[nodiscard]] bool pass(fencing_token token, std::error_code& ec) const;
+  [[nodiscard]] bool pass(fencing_token token, std::error_code& ec);
+
+  std::optional<fencing_token> settled_;  // what this object has put on the disk; used by who has the mutex
 };
 
 /// Rule 2.
@@ -51,8 +54,10 @@ void fence_gate::impl::make_file(std::error_code& ec) const {
   detail::refuse_remote(path.parent_path(), options, ec);
   if (ec) return;
   const std::string content = detail::new_gate_file();
-  publish(path, std::as_bytes(std::span(content)), durability::durable,
-          {.mode = publish_mode::if_absent, .permissions = options.mode}, ec);
+  staged_file file(path, {.mode = publish_mode::if_absent}, ec);
+  if (!ec) file.write(std::as_bytes(std::span(content)), ec);
+  if (!ec) detail::set_mode_of_made(file.native_handle(), path.parent_path(), options, ec);
+  if (!ec) file.commit(durability::durable, ec);
 }
 
 bool fence_gate::impl::enter(fencing_token token, deadline until, std::error_code& ec) {
@@ -76,27 +81,32 @@ bool fence_gate::impl::enter(fencing_token token, deadline until, std::error_cod
 }
 
 /// Rules 3 and 4.
-bool fence_gate::impl::pass(fencing_token token, std::error_code& ec) const {
+bool fence_gate::impl::pass(fencing_token token, std::error_code& ec) {
   const platform::unique_fd file =
       platform::open_at(AT_FDCWD, mutex.path().c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0, ec);
-  const fencing_token highest = ec ? fencing_token() : detail::read_gate(file.get(), ec);
+  const fencing_token highest = ec ? fencing_token() : detail::read_gate(file.get(), ec).seen;
   if (ec || token < highest) return false;
-  detail::raise_gate(file.get(), token, ec);
+  detail::raise_gate(file.get(), token, settled_, ec);
+  if (!ec) settled_ = token;
   return !ec;
 }
 
 fencing_token fence_gate::impl::read(std::error_code& ec) const {
-  const platform::unique_fd file =
-      platform::open_at(AT_FDCWD, mutex.path().c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, ec);
+  const char* const path = mutex.path().c_str();
+  const platform::inode_facts named = platform::facts_at(AT_FDCWD, path, ec);
+  if (!ec && !named.is_regular()) ec = errc::not_a_lock_file;  // opening a FIFO lets its writer go on
+  platform::unique_fd file;
+  if (!ec) file = platform::open_at(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, ec);
   if (ec == std::errc::no_such_file_or_directory) ec.clear();
-  return file ? detail::read_gate(file.get(), ec) : fencing_token();
+  return file ? detail::read_gate(file.get(), ec).sure : fencing_token();
 }
 
 fence_gate::admission::admission(std::shared_ptr<impl> gate, fencing_token token) noexcept
-    : gate_(std::move(gate)), token_(token) {}
+    : gate_(std::move(gate)), token_(token), process_(platform::process_generation()) {}
 
+/// In a forked child the gate may have admitted the child itself meanwhile: that one is not ours to end.
 fence_gate::admission::~admission() {
-  if (gate_) gate_->mutex.unlock();
+  if (gate_ && process_ == platform::process_generation()) gate_->mutex.unlock();
 }
 
 fence_gate::admission::admission(admission&& other) noexcept = default;
@@ -105,6 +115,7 @@ fence_gate::admission& fence_gate::admission::operator=(admission&& other) noexc
   admission old(std::move(other));  // what we were ends with the temporary
   gate_.swap(old.gate_);
   std::swap(token_, old.token_);
+  std::swap(process_, old.process_);
   return *this;
 }
 

@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include <lockkit/error.hpp>
 
@@ -39,7 +39,7 @@ slots read_slots(int fd, std::error_code& ec) {
     found[i].bytes.resize(size);
     found[i].token = parse_gate_slot(found[i].bytes);
   }
-  std::ranges::sort(found, {}, &slot::token);  // none comes before all
+  if (found[1].token < found[0].token) std::swap(found[0], found[1]);  // none comes before all
   return found;
 }
 
@@ -76,15 +76,19 @@ std::string new_gate_file() {
   return file;
 }
 
-fencing_token read_gate(int fd, std::error_code& ec) {
+gate_tokens read_gate(int fd, std::error_code& ec) {
   const slots found = read_slots(fd, ec);
   if (!ec && !found.back().token) ec = errc::gate_damaged;
-  return ec ? fencing_token() : *found.back().token;
+  if (ec) return {};
+  return {.sure = found.front().token.value_or(*found.back().token), .seen = *found.back().token};
 }
 
-void raise_gate(int fd, fencing_token token, std::error_code& ec) {
+void raise_gate(int fd, fencing_token token, std::optional<fencing_token> settled, std::error_code& ec) {
   const std::string bytes = format_gate_slot(token);
-  for (const slot& one : read_slots(fd, ec)) {  // rule 3
+  const slots found = read_slots(fd, ec);
+  const bool are_ours = settled && found.front().token == settled && found.back().token == settled;
+  if (!ec && !are_ours) platform::sync_file(fd, ec);  // rule 6
+  for (const slot& one : found) {                     // rule 3
     if (!ec && one.bytes != bytes) write_slot(fd, one, bytes, ec);
     if (ec) return;
   }

@@ -7,10 +7,14 @@
 ///     or damaged, loses nothing; the higher of the whole ones counts. None whole: an error, never zero.
 ///  3. First the slot that is not whole, or the lower one: the better one is untouched until the other is on the disk.
 ///  4. A token that was written and then not admitted (killed in between) counts as seen: that refuses older ones a
-///     moment early, and nobody is let in who should not be.
+///     moment early, and nobody is let in who should not be. Only not by who reads without the mutex: what one slot alone
+///     says may not be on the disk, and be put back by rule 5. The lower of two whole ones is.
 ///  5. A failed sync leaves a slot that readers would find in memory, and a power cut would not find on the disk. The old
 ///     content is put back, so that whoever shows the token next writes and syncs anew.
-///  6. The file appears complete and synced, or not at all, so an empty or short one was not made so by us.
+///  6. What another process wrote may be in memory only: it was killed before its sync. So who finds slots that it did not
+///     write and sync itself syncs them before it believes them, be it that both say the token already (two who were
+///     killed, one after the other), or that one is about to be written over, and the other must be whole on the disk.
+///  7. The file appears complete and synced, or not at all, so an empty or short one was not made so by us.
 
 #include <array>
 #include <cstddef>
@@ -36,9 +40,14 @@ inline constexpr std::size_t gate_slot_size = 64;
 /// What a new gate's file holds: no token yet.
 [[nodiscard]] std::string new_gate_file();
 
-/// Rule 2. errc::gate_damaged
-[[nodiscard]] fencing_token read_gate(int fd, std::error_code& ec);
-/// By who has the gate's mutex: once this returns without a code, both slots say `token`, durably.
-void raise_gate(int fd, fencing_token token, std::error_code& ec);
+/// The token of each slot, the lower one first; both the same if only one is whole. Rule 2: errc::gate_damaged
+struct gate_tokens {
+  fencing_token sure;  ///< rule 4
+  fencing_token seen;
+};
+[[nodiscard]] gate_tokens read_gate(int fd, std::error_code& ec);
+/// By who has the gate's mutex: once this returns without a code, both slots say `token`, durably. `settled`: what the
+/// caller has brought about by this before (rule 6).
+void raise_gate(int fd, fencing_token token, std::optional<fencing_token> settled, std::error_code& ec);
 
 }  // namespace lockkit::detail

@@ -91,6 +91,12 @@ void refuse_remote(const std::filesystem::path& directory, const lock_options& o
   }
 }
 
+void set_mode_of_made(int fd, const std::filesystem::path& directory, const lock_options& options,
+                      std::error_code& ec) noexcept {
+  ec.clear();
+  if (options.mode || is_group_directory(directory)) set_final_mode(fd, options, ec);
+}
+
 unique_fd create_lock_inode(const std::filesystem::path& path, const lock_options& options, std::error_code& ec) {
   if (options.mode || is_group_directory(path.parent_path())) return create_with_mode(path, options, ec);
   return platform::open_at(AT_FDCWD, path.c_str(), open_flags | O_CREAT | O_EXCL, 0666, ec);

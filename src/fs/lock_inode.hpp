@@ -37,6 +37,10 @@ struct lock_inode {
 /// A missing directory is an error, too.
 void refuse_remote(const std::filesystem::path& directory, const lock_options& options, std::error_code& ec) noexcept;
 
+/// Gives a file that was made in that directory the mode that `options` ask for, if it can't have it already: rule c.
+LOCKKIT_PRIVATE_API void set_mode_of_made(int fd, const std::filesystem::path& directory, const lock_options& options,
+                                          std::error_code& ec) noexcept;
+
 /// Makes a file that did not exist, O_EXCL, open for reading and writing, with the mode that `options` ask for.
 [[nodiscard]] LOCKKIT_PRIVATE_API platform::unique_fd create_lock_inode(const std::filesystem::path& path,
                                                                         const lock_options& options,

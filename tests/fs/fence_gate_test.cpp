@@ -346,9 +346,9 @@ TEST_CASE("any call of an admission failing gives a clean error or an admission 
       REQUIRE(kept.highest().value <= last + 1);
       REQUIRE(kept.highest().value >= last);
       if (admitted) REQUIRE(kept.highest().value == last + 1);
-      last = kept.highest().value;  // rule 4: what was written counts, also when it was not admitted
       REQUIRE_FALSE(kept.admit(token(last - 1)));
-      REQUIRE(kept.admit(token(last)));
+      REQUIRE(kept.admit(token(++last)));
+      REQUIRE(kept.highest() == token(last));
     }
   }
 }
@@ -367,7 +367,7 @@ TEST_CASE("a token whose sync failed is synced anew before it is admitted") {
     fault::start_recording();
     CHECK(gate.admit(token(next)));
     const auto calls = fault::stop_recording();
-    CHECK(std::ranges::count(calls, "fsync") == static_cast<std::ptrdiff_t>(3 - nth));
+    CHECK(std::ranges::count(calls, "fsync") == 2);
   }
   fault::start_recording();
   CHECK(gate.admit(token(7)));
@@ -389,9 +389,10 @@ TEST_CASE("nothing is admitted between a token's two slots") {
   });
   reached.receive();
   for (const std::uint64_t value : {5, 6, 7}) CHECK(code_of(place / "g", value) == errc::timed_out);
-  CHECK(fence_gate(place / "g").highest() == token(7));
+  CHECK(fence_gate(place / "g").highest() == token(5));  // a power cut could still forget the other one
   resume.send();
   CHECK(child.wait() == 0);
+  CHECK(fence_gate(place / "g").highest() == token(7));
 }
 
 #endif
