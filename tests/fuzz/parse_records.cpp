@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 
 #include "core/owner_record.hpp"
 
@@ -38,7 +37,7 @@ class input {
   Number number() {
     Number value{};
     const std::size_t size = std::min(sizeof value, rest_.size());
-    if (size > 0) std::memcpy(&value, rest_.data(), size);
+    std::copy_n(rest_.begin(), size, reinterpret_cast<char*>(&value));
     rest_.remove_prefix(size);
     return value;
   }

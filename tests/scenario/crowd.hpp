@@ -60,15 +60,15 @@ class crowd {
 
 /// Takes its turns by one lock_file, or by a new one for each turn.
 turn_taker by_lock_file(const std::filesystem::path& lock);
-turn_taker by_new_lock_files(const std::filesystem::path& lock);
-turn_taker by_own_file(const std::filesystem::path& lock);
+turn_taker by_new_lock_files(const std::filesystem::path& path);
+turn_taker by_own_file(const std::filesystem::path& path);
 turn_taker by_ephemeral_guard(const std::filesystem::path& lock);
 turn_taker in_order(const std::filesystem::path& lock);
 /// Tries again and again instead of waiting.
-turn_taker by_trying(const std::filesystem::path& lock);
+turn_taker by_trying(const std::filesystem::path& path);
 /// O_CREAT|O_EXCL, as a script would.
-turn_taker as_script(const std::filesystem::path& lock);
-turn_taker by_mutex(const std::filesystem::path& lock);
-turn_taker by_shared_mutex(const std::filesystem::path& lock);
+turn_taker as_script(const std::filesystem::path& path);
+turn_taker by_mutex(const std::filesystem::path& path);
+turn_taker by_shared_mutex(const std::filesystem::path& path);
 
 }  // namespace testing
