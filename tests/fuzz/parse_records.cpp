@@ -42,7 +42,8 @@ class input {
     return value;
   }
   std::string string(std::size_t longest) {
-    const std::size_t size = std::min<std::size_t>(number<std::uint8_t>() % (longest + 1), rest_.size());
+    const std::size_t wanted = number<std::uint8_t>() % (longest + 1);
+    const std::size_t size = std::min(wanted, rest_.size());
     std::string value(rest_.substr(0, size));
     rest_.remove_prefix(size);
     return value;
