@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <future>
 #include <optional>
 
 #include <lockkit/file_mutex.hpp>
@@ -295,12 +296,18 @@ TEST_CASE("a release by another thread waits for the end of a change of mode") {
                 .name = "kernel_lock.converting",
                 .announce_fd = parked.write_end(),
                 .resume_fd = resume.read_end()});
+    std::promise<void> releases;
     std::thread releasing([&] {
       parked.receive();
+      releases.set_value();
       mutex.unlock();
       if (mutex.owns_lock()) ::_exit(2);
     });
-    std::thread resuming([&] { resume.send(); });
+    std::thread resuming([&] {
+      releases.get_future().wait();
+      std::this_thread::sleep_for(20ms);  // so that a release that does not wait is through
+      resume.send();
+    });
     mutex.downgrade();
     releasing.join();
     resuming.join();
