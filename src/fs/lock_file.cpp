@@ -126,36 +126,45 @@ void lock_file::impl::tell_through(wait_terms& terms) {
 bool lock_file::impl::acquire_in_gate(wait_terms& terms, std::error_code& ec) {
   for (;;) {
     if (!lock_guard(terms, ec)) {
-      if (!is_stale(ec) || terms.over()) return false;
-      guard_.close();
+      if (!starts_anew(terms, ec)) return false;
       continue;
     }
     if (!lock_content(ec)) {
-      if (!ec && terms.counts_time()) terms.see(static_cast<std::uint64_t>(platform::content_locker(guard_.fd())));
-      release_guard();
-      if (ec || terms.over()) return false;
-      terms.begin();
-      if (terms.must_warn()) terms.warn();
-      terms.nap(terms.slice(std::chrono::milliseconds(5)));
+      if (!wait_for_content(terms, ec)) return false;
       continue;
     }
     const plant_state state = plant_or_release(terms, ec);
     if (state == plant_state::held && !ec) break;
-    if (state == plant_state::restart || is_stale(ec)) guard_.close();
-    if (ec && (!is_stale(ec) || terms.over())) return false;
+    if (state == plant_state::restart) guard_.close();
+    if (ec && !starts_anew(terms, ec)) return false;
     if (ec || state == plant_state::restart) continue;
     if (terms.over()) return false;
-    if (terms.must_warn()) {
-      terms.warn();
-    } else if (!terms.has_begun()) {
-      terms.begin();  // the caller's notice may block: not while others queue up behind the guard; then once more
-    }
+    terms.begin();  // the caller's functions may block: not while others queue up behind the guard; then once more
+    if (terms.must_warn()) terms.warn();
   }
   detail::note_hold(note_, guard_.facts().device, guard_.facts().inode, lock_mode::exclusive);
   // Release order: the default one costs a locked instruction, and nobody compares these with one another.
   lost_.store(false, std::memory_order_release);
   left_behind_.store(false, std::memory_order_release);
   held_.store(true, std::memory_order_release);
+  return true;
+}
+
+/// Whether the guard vanished on its server, and there is time to begin with another one.
+bool lock_file::impl::starts_anew(wait_terms& terms, const std::error_code& ec) noexcept {
+  if (!is_stale(ec)) return false;
+  guard_.close();
+  return !terms.over();
+}
+
+/// Another program has a record lock on the content of the guard, which is ours but for that. False: the wait is over.
+bool lock_file::impl::wait_for_content(wait_terms& terms, std::error_code& ec) {
+  if (!ec && terms.counts_time()) terms.see(static_cast<std::uint64_t>(platform::content_locker(guard_.fd())));
+  release_guard();
+  if (ec || terms.over()) return false;
+  terms.begin();
+  if (terms.must_warn()) terms.warn();
+  terms.nap(terms.slice(std::chrono::milliseconds(5)));
   return true;
 }
 

@@ -32,6 +32,8 @@ struct lock_file::impl {
  private:
   void start_anew_after_fork() noexcept;
   void tell_through(detail::wait_terms& terms);
+  [[nodiscard]] bool starts_anew(detail::wait_terms& terms, const std::error_code& ec) noexcept;
+  [[nodiscard]] bool wait_for_content(detail::wait_terms& terms, std::error_code& ec);
   void see_foreign(detail::wait_terms& terms) const noexcept;
   [[nodiscard]] bool acquire_in_gate(detail::wait_terms& terms, std::error_code& ec);
   [[nodiscard]] bool lock_guard(detail::wait_terms& terms, std::error_code& ec);
