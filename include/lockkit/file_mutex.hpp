@@ -102,9 +102,12 @@ class LOCKKIT_API file_mutex {
   /// nothing was waited for, and whoever must write unlocks and locks. errc::not_held unless shared by this object.
   ///
   /// The kernel takes the shared lock away before it refuses the exclusive one. Programs of lockkit respect who stands
-  /// there with neither; flock(1) may slip in. If it is then not given back within options.timeout: errc::lock_lost, and
-  /// nothing is held; so also if the file was replaced meanwhile. A flock(1) that came and went goes unnoticed.
-  /// Both need a local filesystem, else errc::unsupported_filesystem and nothing changes; any other error likewise.
+  /// there with neither; flock(1) may slip in. If it is then not given back within options.timeout, a second at the least:
+  /// errc::lock_lost, and nothing is held (likewise behind one of lockkit that is stopped, by SIGSTOP, before it gives
+  /// back what it may not have); so also if the file was replaced meanwhile. A flock(1) that came and went goes unnoticed.
+  /// While another program has a record lock (fcntl, lockf) on the whole file, an upgrade is refused, and a downgrade is
+  /// std::errc::device_or_resource_busy. Both need a local filesystem, else errc::unsupported_filesystem. On these and any
+  /// other error nothing changes.
   [[nodiscard]] bool try_upgrade();
   [[nodiscard]] bool try_upgrade(std::error_code& ec);
 

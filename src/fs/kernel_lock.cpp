@@ -1,17 +1,14 @@
 #include "kernel_lock.hpp"
 
-#include <algorithm>
 #include <climits>
 #include <memory>
 #include <stop_token>
-#include <vector>
 
 #include <lockkit/backoff.hpp>
 #include <lockkit/error.hpp>
 
 #include "owner_stamp.hpp"
 #include "platform/fault.hpp"
-#include "platform/inode.hpp"
 
 namespace lockkit::detail {
 
@@ -47,7 +44,7 @@ stop_alarm wake_when_stopped(const std::stop_token& stop, platform::shared_word&
 class kernel_lock::visit {
  public:
   visit(kernel_lock& lock, lock_mode mode, wait_terms& terms) noexcept
-      : lock_(lock), mode_(mode), terms_(terms), marks_(lock.fd_, mode, lock.manners_, lock.writers_, lock.readers_) {
+      : lock_(lock), mode_(mode), terms_(terms), marks_(lock.fd_, mode, lock.manners_) {
     if (!platform::fault::is_broken("presence_before_last_look")) announce();
   }
   ~visit() {
@@ -105,7 +102,7 @@ class kernel_lock::visit {
 
   void sleep(std::uint32_t word) noexcept {
     std::error_code ec;
-    if (lock_.word_ && marks_.are_set() && word != 0) {
+    if (lock_.word_ && marks_.are_set() && word != 0 && !lock_.gave_back_) {
       const deadline end = platform::fault::is_broken("slice") ? terms_.until() : terms_.slice();
       lock_.word_.wait(word, end, ec, marks_.bits());
       if (!ec) return;
@@ -124,27 +121,22 @@ class kernel_lock::visit {
 kernel_lock::kernel_lock(int fd, bool local, lock_manners manners) noexcept
     : fd_(fd), local_(local), manners_(manners) {}
 
-/// Rule 9. Another program's record lock on the whole file covers that byte, too, and may hide a mark behind it: then the
-/// kernel's list of all locks tells.
-bool kernel_lock::is_being_converted(std::error_code& ec) const noexcept try {
+/// Rule 9. Another program's record lock on the whole file covers that byte, too, and while it does nobody converts: the
+/// kernel would not give him the byte.
+bool kernel_lock::is_being_converted(std::error_code& ec) const noexcept {
   const auto found = platform::find_locked(fd_, {mark::conversion_byte, 1}, ec);
   if (ec == std::errc::invalid_argument) ec.clear();  // a kernel without such locks: then nobody converts
-  if (!found || found->first == mark::conversion_byte) return found.has_value();
-  const platform::inode_facts file = platform::facts(fd_, ec);
-  if (ec) return true;
-  const std::vector<std::uint64_t> marked = platform::list_locked_bytes(file.inode, ec);
-  return ec || std::ranges::find(marked, mark::conversion_byte) != marked.end();
-} catch (const std::bad_alloc&) {
-  ec = std::make_error_code(std::errc::not_enough_memory);
-  return true;
+  return found && found->first == mark::conversion_byte;
 }
 
 bool kernel_lock::try_acquire(lock_mode mode, std::error_code& ec) noexcept {
+  gave_back_ = false;
   const bool acquired = platform::try_flock(fd_, mode, ec);
   if (is_unsupported(ec)) ec = errc::unsupported_filesystem;
   if (!acquired || !local_ || !manners_.sharing || mode == lock_mode::shared) return acquired;
   platform::fault::point("kernel_lock.locked");
-  if (!is_being_converted(ec) && !ec) return true;  // rule 9
+  gave_back_ = is_being_converted(ec) || ec;  // rule 9
+  if (!gave_back_) return true;
   platform::unlock_flock(fd_);
   wake_next(mode);
   return false;
@@ -154,8 +146,8 @@ bool kernel_lock::may_try_at_once(lock_mode mode, bool already_shares) noexcept 
   if (!local_ || already_shares) return true;
   if (manners_.in_order && is_queue(fd_)) return false;
   if (!manners_.sharing) return true;
-  if (mode == lock_mode::shared) return !writers_.is_closed(fd_);
-  return !must_look_for_readers_ || !readers_.is_closed(fd_);
+  if (mode == lock_mode::shared) return !is_door_closed(fd_, mark::writers_dial);
+  return !must_look_for_readers_ || !is_door_closed(fd_, mark::readers_dial);
 }
 
 bool kernel_lock::acquire(lock_mode mode, wait_terms& terms, std::error_code& ec, bool already_shares) {
@@ -202,7 +194,7 @@ void kernel_lock::wake_next(lock_mode left) noexcept {
 void kernel_lock::wake_readers_or_writer(lock_mode left) noexcept {
   word_.bump();
   if (left == lock_mode::exclusive) {
-    must_look_for_readers_ = word_.wake(INT_MAX, wake_bit::reader) > 0;
+    must_look_for_readers_ = word_.wake(INT_MAX, wake_bit::reader) > 0 && is_door_closed(fd_, mark::readers_dial);
     if (!must_look_for_readers_) word_.wake(1, wake_bit::writer);
   } else if (word_.wake(1, wake_bit::writer) == 0) {
     word_.wake(INT_MAX, wake_bit::reader);
@@ -235,9 +227,10 @@ bool kernel_lock::begin_conversion(std::error_code& ec) noexcept {
 
 /// Rule 11. What was held is given up if it fails.
 void kernel_lock::regain_shared(deadline patience, std::error_code& ec) noexcept {
+  const deadline at_least = deadline::after(std::chrono::seconds(1));
   while (!platform::try_flock(fd_, lock_mode::shared, ec) && !ec) {
-    if (patience.expired()) return lose(ec);
-    sleep_until(earlier(patience, deadline::after(std::chrono::microseconds(200))));
+    if (patience.expired() && at_least.expired()) return lose(ec);
+    sleep_until(deadline::after(std::chrono::microseconds(200)));
   }
   if (ec) return lose(ec);
   mode_ = lock_mode::shared;

@@ -12,8 +12,9 @@
 ///     released its lock, so the next try succeeds.
 ///  5. Release: unlock, then look for presence, then change the word and wake one. Waking before unlocking wakes into a
 ///     closed door; a word that does not change lets a late sleeper miss it. Where there are readers: the end of an
-///     exclusive hold wakes them all, and one writer only if there are none; the end of a shared hold wakes a writer. Where
-///     there is a queue: its first. Whoever is let sleep on by this is not the one who may go.
+///     exclusive hold wakes them all, and one writer if none of them is due (wait_marks.hpp): those who are not will let it
+///     go first. The end of a shared hold wakes a writer. Where there is a queue: its first. Whoever is let sleep on by this
+///     is not the one who may go.
 ///  6. Who was let in for sharing wakes the other readers, once: more may share. Who leaves an exclusive try or a failed
 ///     start after having locked releases by rule 5, or a sleeper would wait for its slice. So does who leaves a wait in
 ///     which others let him go first.
@@ -26,12 +27,14 @@
 /// upgrade has lost the shared lock, and the manual promises nothing about what may come between.
 ///  9. Who changes has the conversion byte for as long as he may hold neither mode. Whoever gets the exclusive lock looks
 ///     at it before believing it: if somebody else has it, he gives the lock back, and waits as if he had been refused. So
-///     nobody of lockkit can have held it exclusively in between, nor written anything.
+///     nobody of lockkit can have held it exclusively in between, nor written anything. He does not wait on the word then,
+///     which giving back changes: two who wait for one who is stopped in there would wake each other without end.
 /// 10. An upgrade is tried once: two who wait for each other's shared lock would wait for ever. The second one does not get
 ///     the byte, and keeps sharing.
 /// 11. Refused, he takes his shared lock again. What can be in his way is one who is about to give back by rule 9, or
-///     somebody who knows no conversion byte (flock(1)): he waits for it as long as the caller said, then it is lost. It
-///     is lost also if the record shows that somebody held it meanwhile.
+///     somebody who knows no conversion byte (flock(1)): he waits for it as long as the caller said, and a second at the
+///     least, since one who keeps rule 9 must not cost him the lock. Then it is lost. It is lost also if the record shows
+///     that somebody held it meanwhile.
 
 #include <system_error>
 
@@ -85,9 +88,8 @@ class LOCKKIT_PRIVATE_API kernel_lock {
   lock_manners manners_;
   platform::lock_mode mode_ = platform::lock_mode::exclusive;
   platform::shared_word word_;
-  door writers_{mark::writers_byte};
-  door readers_{mark::readers_byte};
   bool must_look_for_readers_ = true;  // rule 4 of wait_marks.hpp
+  bool gave_back_ = false;             // rule 9
 };
 
 }  // namespace lockkit::detail

@@ -1,15 +1,17 @@
 #include "wait_marks.hpp"
 
+#include <algorithm>
+#include <chrono>
+
 namespace lockkit::detail {
 
 using platform::byte_range;
 using platform::find_locked;
 using platform::lock_mode;
-using std::chrono::steady_clock;
 
 namespace {
 
-constexpr auto patience = std::chrono::milliseconds(500);  // rule 5
+constexpr std::uint64_t respected = 5;  // bytes behind the one of now: rule 5
 constexpr byte_range everybody = {platform::presence_byte, mark::end_of_tickets - platform::presence_byte};
 
 /// From `first` on.
@@ -21,6 +23,18 @@ constexpr byte_range tickets_before(std::uint64_t end) noexcept {
   return {mark::first_ticket, end - mark::first_ticket};
 }
 
+std::uint64_t now_on_dial() noexcept {
+  using tenths = std::chrono::duration<std::uint64_t, std::deci>;
+  return std::chrono::floor<tenths>(std::chrono::steady_clock::now().time_since_epoch()).count() % mark::dial;
+}
+
+/// Another program's lock on the whole file is none.
+bool has_mark(int fd, byte_range bytes) noexcept {
+  std::error_code unknown;
+  const auto found = find_locked(fd, bytes, unknown);
+  return found && found->first >= mark::writers_dial;
+}
+
 /// Another program's lock on the whole file, to its end, covers the tickets' bytes; its length is said to be 0.
 constexpr bool is_ticket(const byte_range& locked) noexcept {
   return locked.first >= mark::first_ticket && locked.count != 0;
@@ -28,19 +42,14 @@ constexpr bool is_ticket(const byte_range& locked) noexcept {
 
 }  // namespace
 
-bool door::is_closed(int fd) noexcept {
-  std::error_code unknown;
-  const auto found = find_locked(fd, {byte_, 1}, unknown);
-  if (!found || found->first != byte_) {  // none, or another program's lock on the whole file
-    seen_ = 0;
-    return false;
-  }
-  const auto now = steady_clock::now();
-  if (found->count != seen_) {
-    seen_ = found->count;
-    since_ = now;
-  }
-  return now - since_ < patience;
+bool is_door_closed(int fd, std::uint64_t dial) noexcept {
+  if (!has_mark(fd, {dial, mark::dial})) return false;
+  // Also a little ahead of now: whoever moves his mark on may do so after we looked at the clock.
+  const std::uint64_t from = now_on_dial() + mark::dial - respected;
+  const std::uint64_t first = from % mark::dial;
+  constexpr std::uint64_t count = 2 * respected + 1;
+  const std::uint64_t straight = std::min(count, mark::dial - first);
+  return has_mark(fd, {dial + first, straight}) || (straight < count && has_mark(fd, {dial, count - straight}));
 }
 
 waiters find_waiters(int fd) noexcept {
@@ -93,12 +102,11 @@ bool waiting_marks::is_first() const noexcept {
 }
 
 void waiting_marks::clear() noexcept {
-  if (is_head_) platform::unlock_bytes(fd_, {mark::writers_byte, mark::pulses});
-  if (is_marked_due_) platform::unlock_byte(fd_, mark::readers_byte);
+  if (at_door_ != 0) platform::unlock_byte(fd_, at_door_);
   if (ticket_ != 0) platform::unlock_byte(fd_, ticket_);
   if (set_ && ticket_ == 0) platform::clear_presence(fd_);
-  is_head_ = is_marked_due_ = set_ = false;
-  ticket_ = 0;
+  set_ = false;
+  at_door_ = ticket_ = 0;
 }
 
 bool waiting_marks::may_try(std::uint64_t token) noexcept {
@@ -106,37 +114,33 @@ bool waiting_marks::may_try(std::uint64_t token) noexcept {
   if (ticket_ != 0 && !is_first()) return false;
   if (!manners_.sharing) return true;
   if (mode_ == lock_mode::exclusive) {
-    become_head();
-    return !readers_.is_closed(fd_);
+    stand_at(mark::writers_dial);
+    return !is_door_closed(fd_, mark::readers_dial);
   }
   if (token_at_first_ == ~std::uint64_t{0}) token_at_first_ = token;
-  if (token != token_at_first_) become_due();
-  return due_ || !writers_.is_closed(fd_);
+  if (due_ || token != token_at_first_) become_due();
+  return due_ || !is_door_closed(fd_, mark::writers_dial);
 }
 
 void waiting_marks::refused() noexcept {
   if (set_ && manners_.sharing && mode_ == lock_mode::shared) become_due();
 }
 
-/// Rules 2 and 5.
-void waiting_marks::become_head() noexcept {
-  std::error_code unmarked;
-  if (!is_head_) {
-    is_head_ = platform::try_lock_byte(fd_, mark::writers_byte, unmarked);
-  } else if (++pulse_ % mark::pulses != 0) {
-    static_cast<void>(platform::try_lock_byte(fd_, mark::writers_byte + pulse_ % mark::pulses, unmarked));
-  } else {
-    platform::unlock_bytes(fd_, {mark::writers_byte + 1, mark::pulses - 1});
-  }
-}
-
 /// Rule 3.
 void waiting_marks::become_due() noexcept {
   due_ = true;
-  if (is_marked_due_) return;
+  stand_at(mark::readers_dial);
+}
+
+/// Rule 5. First the new byte: in between there must be one.
+void waiting_marks::stand_at(std::uint64_t dial) noexcept {
+  const std::uint64_t byte = dial + now_on_dial();
+  if (byte == at_door_) return;
   std::error_code unmarked;
-  platform::share_byte(fd_, mark::readers_byte, unmarked);
-  is_marked_due_ = !unmarked;
+  platform::share_byte(fd_, byte, unmarked);
+  if (unmarked) return;
+  if (at_door_ != 0) platform::unlock_byte(fd_, at_door_);
+  at_door_ = byte;
 }
 
 std::uint32_t waiting_marks::bits() const noexcept {

@@ -10,6 +10,8 @@
 
 #include <lockkit/file_mutex.hpp>
 
+#include "fs/owner_stamp.hpp"
+#include "fs/wait_watching.hpp"
 #include "platform/fault.hpp"
 #include "support/catch.hpp"
 #include "support/process.hpp"
@@ -204,6 +206,7 @@ class upgrading_process {
         }) {
     events_.receive();
   }
+  int pid() const { return process_.pid(); }
   /// To where it is parked; from there to the end of the upgrade; to the end.
   void go_on() {
     go_.send();
@@ -265,6 +268,59 @@ TEST_CASE("killed in the middle of an upgrade, it is in nobody's way") {
     upgrading.kill();
     CHECK(can_write(place / "m"));
   }
+}
+
+TEST_CASE("a writer of lockkit that is about to give back costs nobody the shared lock, however short the timeout") {
+  testing::scratch_directory place;
+  testing::signal_pipe parked;
+  testing::signal_pipe resume;
+  file_mutex other(place / "m");
+  other.lock_shared();
+  upgrading_process upgrading(place / "m", "kernel_lock.upgrade_tried", 0ns);
+  upgrading.go_on();
+  other.unlock();
+  testing::child_process writer([&] {
+    file_mutex mutex(place / "m");
+    fault::arm({.what = fault::action::stop,
+                .name = "kernel_lock.locked",
+                .announce_fd = parked.write_end(),
+                .resume_fd = resume.read_end()});
+    return mutex.try_lock() ? 1 : 0;
+  });
+  parked.receive();
+  std::thread later([&] {
+    testing::await_call(upgrading.pid(), SYS_futex);  // it was refused once
+    resume.send();
+  });
+  upgrading.go_on();
+  later.join();
+  CHECK(upgrading.end() == 0);
+  CHECK(writer.wait() == 0);
+}
+
+TEST_CASE("those who wait for one who is stopped in an upgrade do not wake each other without end") {
+  testing::scratch_directory place;
+  file_mutex other(place / "m");
+  other.lock();
+  other.downgrade();  // the record is there, with the word that changes with each wake-up
+  upgrading_process upgrading(place / "m", "kernel_lock.upgrade_tried");
+  upgrading.go_on();
+  other.unlock();
+  const int fd = ::open((place / "m").c_str(), O_RDONLY | O_CLOEXEC);
+  const auto wake_ups = [&] {
+    std::error_code ec;
+    return detail::record_word(detail::read_record(fd, ec).text());
+  };
+  const std::uint32_t before = wake_ups();
+  std::vector<testing::child_process> writers;
+  for (int i = 0; i < 2; ++i) {
+    writers.emplace_back([&] { return file_mutex(place / "m").try_lock_for(500ms) ? 1 : 0; });
+  }
+  for (auto& writer : writers) CHECK(writer.wait() == 0);
+  CHECK(wake_ups() - before < 1000);  // two tries in 5 ms each, by two: 400
+  ::close(fd);
+  upgrading.go_on();
+  CHECK(upgrading.end() == 0);
 }
 
 TEST_CASE("a flock(1) that slips into a refused upgrade makes it lost, if it stays") {

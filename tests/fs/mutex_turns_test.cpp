@@ -9,6 +9,7 @@
 #include <lockkit/file_mutex.hpp>
 
 #include "fs/wait_watching.hpp"
+#include "platform/fault.hpp"
 #include "support/catch.hpp"
 #include "support/process.hpp"
 #include "support/scratch.hpp"
@@ -107,7 +108,7 @@ TEST_CASE("a stream of readers that overlap each other does not keep a writer ou
       if (!mutex.try_lock_shared_for(20ms)) continue;
       ++all->inside;
       // Leaves only to another one: there is always somebody in, unless a writer makes itself heard.
-      while (all->inside < 2 && !all->over && !seen.is_marked(detail::mark::writers_byte)) std::this_thread::yield();
+      while (all->inside < 2 && !all->over && !seen.is_marked(wait_watch::dial::writers)) std::this_thread::yield();
       --all->inside;
       mutex.unlock();
     }
@@ -271,13 +272,51 @@ TEST_CASE(
     file_mutex reader(place / "m");
     CHECK(reader.try_lock_shared_for(30s));
     reader.unlock();
-    CHECK(reader.try_lock_shared());  // known by now
+    CHECK(reader.try_lock_shared());
     reader.unlock();
     writer.signal(SIGCONT);
     while (reader.try_lock_shared()) reader.unlock();  // until it shows that it runs
   }).get();
   first.unlock();
   CHECK(writer.wait() == 0);
+}
+
+TEST_CASE("a writer that was stopped while it waited is passed by also by who only tries, with a mutex of its own") {
+  testing::scratch_directory place;
+  const wait_watch seen(place / "m");
+  file_mutex first(place / "m");
+  first.lock_shared();
+  auto writer = waiting_process(place / "m", kind::writer);
+  seen.await_writer();
+  writer.signal(SIGSTOP);
+  first.unlock();
+  while (seen.is_closed(wait_watch::dial::writers)) std::this_thread::yield();
+  CHECK(seen.is_marked(wait_watch::dial::writers));
+  CHECK(can_read(place / "m"));
+}
+
+TEST_CASE("whose mark nobody respects any more, since he was stopped, hides nobody else's") {
+  testing::scratch_directory place;
+  const wait_watch seen(place / "m");
+  const auto check = [&](kind what, wait_watch::dial where) {
+    auto stopped = waiting_process(place / "m", what);
+    while (!seen.is_closed(where)) std::this_thread::yield();
+    stopped.signal(SIGSTOP);
+    while (seen.is_closed(where)) std::this_thread::yield();
+    auto runs = waiting_process(place / "m", what);
+    const deadline patience = deadline::after(30s);
+    while (!seen.is_closed(where) && !patience.expired()) std::this_thread::yield();
+    CHECK(seen.is_closed(where));
+    runs.kill();
+    while (seen.is_closed(where)) std::this_thread::yield();
+    CHECK(seen.is_marked(where));
+  };
+  file_mutex first(place / "m");
+  first.lock_shared();
+  check(kind::writer, wait_watch::dial::writers);
+  first.unlock();
+  first.lock();
+  check(kind::reader, wait_watch::dial::readers);
 }
 
 TEST_CASE("a due reader that is killed or stopped does not keep writers out") {
@@ -314,3 +353,29 @@ TEST_CASE("a thread that shares already is not held back by a writer, who waits 
   first.unlock();
   CHECK(writer.await());
 }
+
+#if defined(LOCKKIT_FAULT_INJECTION)
+
+TEST_CASE("a release does not wake a reader alone who will let the waiting writer go first") {
+  testing::scratch_directory place;
+  const wait_watch seen(place / "m");
+  file_mutex first(place / "m");
+  first.lock();
+  const auto sleeping_process = [&](kind what) {  // until it is woken, however long that takes
+    return testing::child_process([&, what] {
+      platform::fault::break_rule("slice");
+      file_mutex mutex(place / "m");
+      return lock_as(what, mutex, deadline::after(30s)) ? 0 : 1;
+    });
+  };
+  auto writer = sleeping_process(kind::writer);
+  seen.await_writer();
+  CHECK(testing::await_call(writer.pid(), SYS_futex, 20));
+  auto reader = sleeping_process(kind::reader);
+  CHECK(testing::await_call(reader.pid(), SYS_futex, 20));
+  first.unlock();
+  CHECK(writer.wait() == 0);
+  CHECK(reader.wait() == 0);
+}
+
+#endif

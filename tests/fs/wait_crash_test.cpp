@@ -122,7 +122,7 @@ TEST_CASE("a child that was forked during its parent's wait, and outlives it, ke
   });
   forked.receive();
   waiter.kill();
-  CHECK(seen.is_marked(detail::mark::writers_byte));  // the child's descriptor has it
+  CHECK(seen.is_marked(wait_watch::dial::writers));  // the child's descriptor has it
   CHECK(is_free_for(place / "m", true, 30s));
   end.send();
 }
