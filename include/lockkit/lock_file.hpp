@@ -3,8 +3,9 @@
 ///
 /// The file appears by an exclusive creation (EEXIST if present), so `set -C` in a shell, O_CREAT|O_EXCL, Python's
 /// SoftFileLock and dotlockfile exclude lockkit and are excluded by it. Between lockkit's own processes the kernel
-/// excludes, through a hidden guard file `.<name>.guard` beside the path that stays: a holder that dies (kill -9,
-/// power cut) is succeeded at once, nothing has to be judged stale, and no clock is consulted.
+/// excludes, through a hidden guard file `.<name>.guard` beside the path that stays (unless lock_options::ephemeral_guard):
+/// a holder that dies (kill -9, power cut) is succeeded at once, nothing has to be judged stale, and no clock is consulted.
+/// flock(1) and its kind are kept out by a held lock file, too; POSIX's record locks with keep_out::everyone.
 ///
 ///   state     lock()               try_lock()   unlock()                 owns_lock()
 ///   free      held                 true         nothing                  false
@@ -15,7 +16,10 @@
 /// Caveats. Advisory: excludes those who ask. Never `rm` both the lock file and its guard: newcomers could enter.
 /// A script that deletes "stale" lock files by name can delete a live one; lockkit's own processes stay excluded even
 /// then, and unlock() reports it through lost(). A forked child owns nothing: unlock() and the destructor do nothing
-/// there; but while a child lives that was forked during a hold, a parent that is killed still counts as holding. Meets Cpp17TimedLockable: works with std::scoped_lock, std::unique_lock and std::lock.
+/// there; but while a child lives that was forked during a hold, a parent that is killed still counts as holding. A wait
+/// for a lock goes on at a guard that was removed by force while its old holder lives (lockkit break --force): new objects
+/// get in, those that waited before do not. Several locks at once: lock_set. Meets Cpp17TimedLockable: works with
+/// std::scoped_lock, std::unique_lock and std::lock.
 
 #include <chrono>
 #include <filesystem>
@@ -93,8 +97,8 @@ class LOCKKIT_API lock_file {
   [[nodiscard]] verify_result verify();
   [[nodiscard]] verify_result verify(std::error_code& ec);
 
-  /// Grows with every acquisition of this path, across processes, crashes and reboots, while the guard is kept.
-  /// Zero when not held.
+  /// Grows with every acquisition of this path, across processes, crashes and reboots, while the guard is kept; after its
+  /// removal it goes on from the wall clock. Zero when not held. For the resource's side: fence_gate.
   [[nodiscard]] fencing_token token() const noexcept;
   /// The absolute path.
   [[nodiscard]] const std::filesystem::path& path() const noexcept;

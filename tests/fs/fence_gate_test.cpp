@@ -1,7 +1,7 @@
 /// The gate of a resource's side: overtaken holders are refused, whatever is killed, damaged or cut.
 ///
-/// Seen to fail: with the token admitted before it was synced; with one slot only; with a damaged slot taken for zero; with
-/// the mutex let go of before the effect.
+/// Seen to fail: with a token that is not synced; with one slot only; with damage taken for zero; with the mutex let go of
+/// before the effect; with a slot that stays when its sync has failed; without the comparison.
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>

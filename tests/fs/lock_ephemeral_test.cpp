@@ -1,7 +1,7 @@
 /// Guards that go with their lock: nothing is left, and nobody who opened one before it went is alone with it.
 ///
 /// Seen to fail: removed after unlocking; removed while somebody waits; removed without looking whose name it is; with an
-/// own file planted under a guard that has gone; with the descriptor of a removed guard kept.
+/// own file planted under a guard that has gone; with a guard that has another name removed; with failures that keep it.
 #include <sys/stat.h>
 #include <unistd.h>
 

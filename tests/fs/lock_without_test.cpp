@@ -1,8 +1,8 @@
 /// What a kernel or a filesystem may lack: each lock works, works by looking again and again, or is refused with a reason.
 /// Never is it granted silently. docs/filesystems.md is the table of what is shown here.
 ///
-/// Seen to fail: with a refused flock taken for a grant; without the fallback of each plant; with a watch that can't be had
-/// waited on; without the probe of locks that a server grants to everybody.
+/// Seen to fail: with a refused flock taken for a grant; without the fallback of a plant, and of O_TMPFILE; without the
+/// probe of locks that a server grants to everybody.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -87,7 +87,7 @@ TEST_CASE("without flock a lock is refused with a reason, whatever the kernel ca
 }
 
 TEST_CASE("without hard links a lock file is a file of its own, and excludes as ever") {
-  for (const int error : {EPERM, EACCES, EMLINK, EOPNOTSUPP, ENOSYS, EXDEV, EINVAL, EROFS}) {
+  for (const int error : {EPERM, EACCES, EMLINK, EOPNOTSUPP, ENOSYS, EXDEV, EINVAL, EROFS, ENOENT}) {
     INFO(error);
     testing::scratch_directory place;
     lock_file lock(place / "l");

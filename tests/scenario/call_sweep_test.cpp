@@ -5,8 +5,7 @@
 /// the stopped one finds that out when it goes on; or is kept out, and then the stopped one has the lock. Nobody loses a
 /// lock file that is his.
 ///
-/// Seen to fail: without the kernel's lock; without the comparison before the lock file is removed; with unlocking before
-/// removing; with a guard removed after it was unlocked; with a waiter that keeps the guard's lock behind a record lock.
+/// Seen to fail: without the kernel's lock; with unlocking before removing.
 #include <atomic>
 
 #include "scenario/long_runs.hpp"

@@ -3,6 +3,8 @@
 ///
 /// The detector is checked by an entrance that lets everybody in. Seen to fail besides with the kernel's lock granted
 /// always. (Unlock before unlink breaks the exclusion of scripts, not this one: see lock_schedule_test.cpp.)
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <thread>
@@ -31,6 +33,17 @@ entrance enter_by(const std::filesystem::path& path) {
 entrance enter_by_own_file(const std::filesystem::path& path) {
   const auto lock = std::make_shared<lockkit::lock_file>(path);
   lockkit::detail::lock_file_internals::use_plant(*lock, plant_method::own_file);
+  return {[lock] { return lock->try_lock_for(60s); }, [lock] { lock->unlock(); }};
+}
+
+/// Guards that come and go beside guards that stay, links beside own files, some with everyone kept out.
+entrance enter_by_any_way(const std::filesystem::path& path) {
+  const auto kind = static_cast<unsigned>(::getpid()) % 4;
+  lockkit::lock_options options;
+  options.ephemeral_guard = kind < 2;
+  if (kind == 3) options.excludes = lockkit::keep_out::everyone;
+  const auto lock = std::make_shared<lockkit::lock_file>(path, options);
+  if (kind == 1) lockkit::detail::lock_file_internals::use_plant(*lock, plant_method::own_file);
   return {[lock] { return lock->try_lock_for(60s); }, [lock] { lock->unlock(); }};
 }
 
@@ -113,6 +126,19 @@ TEST_CASE("killed holders of an own file and of a mutex are succeeded without ov
   arena where(place / "m", 8, enter_by<lockkit::file_mutex>);
   print_row("file_mutex, 8 processes", kill_holders(where, in_long_runs(2000, 300), 0s), 0s);
   require_clean(where);
+}
+
+TEST_CASE("killed processes whose guards go with the lock, beside others whose stay, neither overlap nor hang") {
+  scratch_directory place;
+  arena where(place / "l", 8, enter_by_any_way);
+  const int kills = in_long_runs(8000, 400);
+  for (int i = 0; i < kills; ++i) where.kill_anywhere(static_cast<std::size_t>(i % 8));
+  print_row("lock_file by any way, 8 processes", kill_holders(where, in_long_runs(2000, 200), 0s), 0s);
+  require_clean(where);
+  lockkit::lock_file next(place / "l", {.ephemeral_guard = true});
+  CHECK(next.try_lock());
+  next.unlock();
+  CHECK_FALSE(std::filesystem::exists(place / ".l.guard"));
 }
 
 TEST_CASE("processes killed at any instant neither overlap nor hang") {
