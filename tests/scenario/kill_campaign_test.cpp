@@ -24,6 +24,12 @@ using lockkit::detail::plant_method;
 
 namespace {
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr int forks_cost = 10;  // times as much
+#else
+constexpr int forks_cost = 1;
+#endif
+
 template <class Lock>
 entrance enter_by(const std::filesystem::path& path) {
   const auto lock = std::make_shared<Lock>(path);
@@ -131,9 +137,9 @@ TEST_CASE("killed holders of an own file and of a mutex are succeeded without ov
 TEST_CASE("killed processes whose guards go with the lock, beside others whose stay, neither overlap nor hang") {
   scratch_directory place;
   arena where(place / "l", 8, enter_by_any_way);
-  const int kills = in_long_runs(8000, 400);
+  const int kills = in_long_runs(8000, 400 / forks_cost);
   for (int i = 0; i < kills; ++i) where.kill_anywhere(static_cast<std::size_t>(i % 8));
-  print_row("lock_file by any way, 8 processes", kill_holders(where, in_long_runs(2000, 200), 0s), 0s);
+  print_row("lock_file by any way, 8 processes", kill_holders(where, in_long_runs(2000, 200 / forks_cost), 0s), 0s);
   require_clean(where);
   lockkit::lock_file next(place / "l", {.ephemeral_guard = true});
   CHECK(next.try_lock());
