@@ -204,7 +204,8 @@ void lock_file::impl::release_guard() noexcept {
 
 /// Rule 13.
 bool lock_file::impl::remove_guard() noexcept {
-  if (!guard_.is_local() || content_locked_ || platform::is_any_byte_locked(guard_.fd())) return false;
+  if (options.excludes == keep_out::everyone) return false;  // had or not: who is refused may let go at any moment
+  if (!guard_.is_local() || platform::is_any_byte_locked(guard_.fd())) return false;
   platform::fault::point("lock_file.nobody_waits");
   std::error_code ec;
   const platform::inode_facts named = platform::facts_at(AT_FDCWD, names.guard.c_str(), ec);

@@ -3,7 +3,8 @@
 /// Seen to fail: without the record lock, on the guard and on an own file; with it taken after the plant; with the guard's
 /// lock kept while another program is waited for (the circle); with a wait that found no place for its mark once, and woke
 /// nobody ever after; with another program's lock taken for a ticket; with a locked orphan removed, and a locked guard
-/// swept away; with a refused record lock taken for a grant; with an own file unlocked by closing alone (a child had it).
+/// swept away; with a refused record lock taken for a grant; with an own file unlocked by closing alone (a child had it);
+/// with an ephemeral guard removed by who was refused.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/file.h>
@@ -273,6 +274,27 @@ TEST_CASE("where record locks can't be had, keeping everyone out is a clear erro
       }
     }
   }
+}
+
+TEST_CASE("a guard stays if another program gave its record lock back just when it kept out who would remove it") {
+  testing::scratch_directory place;
+  const record_locker other = late_comer(place / "l");
+  testing::signal_pipe refused;
+  testing::signal_pipe resume;
+  testing::child_process child([&] {
+    lock_file lock(place / "l", {.excludes = keep_out::everyone, .ephemeral_guard = true});
+    fault::arm({.what = fault::action::stop,
+                .name = "lock_file.content_locked",
+                .announce_fd = refused.write_end(),
+                .resume_fd = resume.read_end()});
+    return lock.try_lock() ? 1 : 0;
+  });
+  refused.receive();
+  CHECK(other.tell(record_order::unlock));
+  resume.send();
+  CHECK(child.wait() == 0);
+  CHECK(other.tell(record_order::try_exclusive));
+  CHECK_FALSE(lock_file(place / "l", everyone).try_lock());
 }
 
 TEST_CASE("where only exclusive creation makes the lock file, keeping everyone out is a clear error") {
