@@ -23,7 +23,8 @@
 /// Caveats. Advisory. Do not delete the file while it is in use: newcomers would lock a new one (acquisition notices a
 /// file deleted before it, not one deleted during the hold). Who shares it, and waits for somebody else who wants to
 /// share it, waits for the writer that came in between, who waits for him; only within one thread is that avoided.
-/// A forked child owns nothing. Meets Cpp17SharedTimedLockable.
+/// A forked child owns nothing; but while a child lives that was forked during a hold, or between two of one object, a
+/// parent that is killed still counts as holding. Meets Cpp17SharedTimedLockable.
 
 #include <chrono>
 #include <filesystem>

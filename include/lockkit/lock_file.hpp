@@ -16,10 +16,10 @@
 /// Caveats. Advisory: excludes those who ask. Never `rm` both the lock file and its guard: newcomers could enter.
 /// A script that deletes "stale" lock files by name can delete a live one; lockkit's own processes stay excluded even
 /// then, and unlock() reports it through lost(). A forked child owns nothing: unlock() and the destructor do nothing
-/// there; but while a child lives that was forked during a hold, a parent that is killed still counts as holding. A wait
-/// for a lock goes on at a guard that was removed by force while its old holder lives (lockkit break --force): new objects
-/// get in, those that waited before do not. Several locks at once: lock_set. Meets Cpp17TimedLockable: works with
-/// std::scoped_lock, std::unique_lock and std::lock.
+/// there; but while a child lives that was forked during a hold, or between two of one object, a parent that is killed
+/// still counts as holding. A wait for a lock goes on at a guard that was removed by force while its old holder lives
+/// (lockkit break --force): new objects get in, those that waited before do not. Several locks at once: lock_set. Meets
+/// Cpp17TimedLockable: works with std::scoped_lock, std::unique_lock and std::lock.
 
 #include <chrono>
 #include <filesystem>

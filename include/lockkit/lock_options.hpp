@@ -39,10 +39,11 @@ enum class wait_order {
   any,  ///< as it comes: the quickest hand-on, and no promise (a file_mutex alternates between writers and readers)
   /// In the order in which the waits began, among those who ask for it. A waiter that dies or gives up loses its place;
   /// one that is stopped (SIGSTOP), is busy in its on_held_longer_than, or died and left a child that it forked
-  /// meanwhile, keeps it and holds up all behind it: that is what strict means. Who does not ask for it (another program,
-  /// flock(1), a script) goes in whenever the lock is free. Threads that share one object count as one, in no order; and
-  /// who waits for a script's file queues up anew when it is told something. Local filesystems only: elsewhere as `any`.
-  /// One more system call.
+  /// meanwhile, or since the object's first use, keeps it and holds up all behind it: that is what strict means. Who does
+  /// not ask for it (another program, flock(1), a script) goes in whenever the lock is free. Threads that share one object
+  /// count as one, in no order; who waits for a script's file queues up anew when it is told something, and who waits for
+  /// a record lock (keep_out::everyone) each time that it looks. Local filesystems only: elsewhere as `any`. One more
+  /// system call.
   first_come,
 };
 
@@ -89,9 +90,11 @@ struct lock_options {
   keep_out excludes = keep_out::existence_and_flock;  ///< of a lock_file
   /// Of a lock_file: release removes the hidden guard, too, unless somebody waits: for locks named by a job, a key, a day.
   /// Costs a file made and removed each time, and tokens then grow with the wall clock only. Others on the same path need
-  /// not choose the same; flock(1) and its kind should not be mixed with it (they would lock a removed file). The guard
-  /// stays on a server's filesystem, with keep_out::everyone, and where the process may not remove it; a crash leaves it
-  /// to the next user of the path, or to sweep_leftovers.
+  /// not choose the same. But who locks the file itself (flock(1), record locks) would lock a removed one, and be in beside
+  /// the next holder: no such programs on that path, and no holders with keep_out::everyone beside ephemeral ones without.
+  /// The guard stays on a server's filesystem, with keep_out::everyone, and where the process may not remove it; a crash,
+  /// or a waiter that gives up in the instant of the release, leaves it to the next user of the path, or to
+  /// sweep_leftovers.
   bool ephemeral_guard = false;
   /// With reclaim_dead: an empty lock file that was not touched for so long is removed. By the wall clock, so that a
   /// clock that is set forward ages it: name a time that no script holds it for. Unset: never.

@@ -30,7 +30,9 @@ struct sweep_options {
 
 /// In `directory`, not below it; what lockkit did not write is never touched, nor is anything that somebody holds or waits
 /// for: each file is removed while its kernel lock is held, and only if it still has its name. Whoever comes to such a
-/// lock at the same time starts anew with a new guard. Whole records of other boots on network filesystems are left alone,
+/// lock at the same time starts anew with a new guard. Not so a program that has the lock file open from an earlier hold
+/// and locks it (flock(1), record locks) afterwards: it would be in beside the next holder, so sweep no directory where
+/// such programs are at work. Whole records of other boots on network filesystems are left alone,
 /// as are files that this process may not lock or remove. A removed guard takes the lock's fencing tokens back to the
 /// clock: they still grow, unless the clock was set back.
 /// Returns what was (dry run: would be) removed, in the order of the names. An error with one does not keep it from the
