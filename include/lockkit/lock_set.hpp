@@ -12,8 +12,9 @@
 ///
 /// Caveats. The order can't help who holds a lock of his own when he asks for a set: his wait has a deadline, choose it.
 /// Nor where names differ in the directory and mean one file (a filesystem that folds upper and lower case), or a
-/// directory is removed and made again while sets are waited for. While a set is waited for, those of its locks that
-/// come first are held already: keep sets small, or waits short. One thread at a time uses an object.
+/// directory is replaced, or a link in a path turned elsewhere, while sets are waited for: a set can then wait for itself
+/// until its deadline. While a set is waited for, those of its locks that come first are held already: keep sets small, or
+/// waits short. One thread at a time uses an object.
 
 #include <chrono>
 #include <cstddef>
