@@ -134,10 +134,15 @@ bool lock_file::impl::acquire_in_gate(wait_terms& terms, std::error_code& ec) {
       continue;
     }
     const plant_state state = plant_or_release(terms, ec);
-    if (state == plant_state::held && !ec) break;
-    if (state == plant_state::restart) guard_.close();
-    if (ec && !starts_anew(terms, ec)) return false;
-    if (ec || state == plant_state::restart) continue;
+    if (ec) {
+      if (!starts_anew(terms, ec)) return false;
+      continue;
+    }
+    if (state == plant_state::held) break;
+    if (state == plant_state::restart) {
+      guard_.close();
+      continue;
+    }
     if (terms.over()) return false;
     terms.begin();  // the caller's functions may block: not while others queue up behind the guard; then once more
     if (terms.must_warn()) terms.warn();
