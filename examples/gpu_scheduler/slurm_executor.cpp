@@ -67,9 +67,9 @@ slurm::job slurm_executor::slurm_job(const job& what) const {
 
 std::optional<job_report> slurm_executor::start(const job& what, int /*life_descriptor*/) {
   try {
-    const auto mark = desk_.submit(slurm_job(what));
-    if (!mark) return std::nullopt;
-    return job_report{what.ref, job_end::waiting, "", *mark};
+    const auto submitted = desk_.submit(slurm_job(what));
+    if (!submitted) return std::nullopt;
+    return job_report{what.ref, job_end::waiting, "", *submitted};
   } catch (const slurm::not_submitted& why) {
     throw not_started(why.what());
   }

@@ -30,12 +30,19 @@ constexpr std::chrono::seconds stopping_patience{5};
 }  // namespace
 
 claim_wait::~claim_wait() {
-  if (operation_.ticket == 0) return;
+  try {
+    if (operation_.ticket != 0) leave_queue();
+  } catch (...) {  // NOLINT(bugprone-empty-catch): no memory; its place ends with its deadline, or with us
+  }
+}
+
+/// Rule 5.
+void claim_wait::leave_queue() {
   const auto leave = [ticket = operation_.ticket](connection& db) {
     remove_waiter(db, ticket);
     return true;
   };
-  try {  // rule 5
+  try {
     store_.write(deadline::after(until_.expired() ? leaving_patience : stopping_patience), leave);
     store_.wake_others();
   } catch (const sqlite_failure&) {

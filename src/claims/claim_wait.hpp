@@ -26,6 +26,7 @@ class claim_wait {
   [[nodiscard]] std::optional<std::vector<claimed_item>> look_up(const sqlite_failure& failure);
   [[nodiscard]] bool is_worth_trying();
   void sleep();
+  void leave_queue();
   [[nodiscard]] bool is_over() const noexcept { return until_.expired() || stop_.stop_requested(); }
 
   store& store_;
