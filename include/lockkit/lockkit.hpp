@@ -2,18 +2,21 @@
 /// Everything at once. Prefer the single headers.
 #include <lockkit/backoff.hpp>
 #include <lockkit/break_lock.hpp>
+#include <lockkit/cache_entry.hpp>
 #include <lockkit/cancellation.hpp>
 #include <lockkit/claim_store.hpp>
 #include <lockkit/deadline.hpp>
 #include <lockkit/directory.hpp>
 #include <lockkit/error.hpp>
 #include <lockkit/fence_gate.hpp>
+#include <lockkit/fetch.hpp>
 #include <lockkit/file_mutex.hpp>
 #include <lockkit/inspect.hpp>
 #include <lockkit/lock_file.hpp>
 #include <lockkit/lock_options.hpp>
 #include <lockkit/lock_set.hpp>
 #include <lockkit/mirror_cache.hpp>
+#include <lockkit/mirror_options.hpp>
 #include <lockkit/owner.hpp>
 #include <lockkit/retry.hpp>
 #include <lockkit/settle.hpp>

@@ -1,0 +1,33 @@
+#pragma once
+/// How a mirror of a cached content is made.
+
+#include <filesystem>
+#include <optional>
+
+#include <lockkit/staged_file.hpp>
+
+namespace lockkit::inline v0 {
+
+enum class mirror_link {
+  isolated,   ///< an independent, writable file: cloned where the filesystem can, else copied. A hard link of the cache
+              ///< that stands at the destination counts as other content
+  hard_link,  ///< shares the cache's bytes, read-only; falls back to isolated where linking is impossible
+};
+
+struct mirror_options {
+  mirror_link link = mirror_link::isolated;
+  bool overwrite = false;  ///< replace a file with other content, or a symbolic link (itself, not what it leads to)
+  durability level = durability::consistent;
+  bool create_parents = true;
+  std::optional<std::filesystem::perms>
+      permissions{};  ///< of an isolated mirror that is made; unset: 0666 under the umask
+};
+
+enum class mirror_result {
+  unchanged,  ///< the destination had this content already: nothing was touched
+  cloned,     ///< shares blocks until written (FICLONE)
+  copied,
+  hard_linked,
+};
+
+}  // namespace lockkit::inline v0
