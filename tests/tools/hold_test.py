@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """lockkit acquire and release: a lock for as long as a process lives."""
 import os
+import pathlib
 import signal
 import subprocess
 import sys
@@ -12,8 +13,11 @@ from command_support import LOCKKIT, CommandTest, is_root, main
 
 class Hold(CommandTest):
     def script(self):
-        """A process to hold for."""
-        return self.start("sleep", "1000")
+        """A process to hold for. Popen returns when exec closes its pipe, and the new name comes a moment later."""
+        script = self.start("sleep", "1000")
+        name = pathlib.Path(f"/proc/{script.pid}/comm")
+        self.wait_until(lambda: name.read_text() == "sleep\n", "the process has its name")
+        return script
 
     def acquire(self, script, path="l"):
         self.check(self.run_it("acquire", path, "--for-pid", str(script.pid), "--timeout", "30"), 0)
