@@ -37,7 +37,19 @@ std::set<std::string> scratch_directory::names() const {
   return result;
 }
 
-scratch_mount::scratch_mount(const std::string& kind, const std::string& options, unsigned megabytes) {
+namespace {
+
+/// Sparse images cost nothing in memory but what is written to them; a container's /dev/shm can be small all the same.
+fs::path place_for_images() {
+  constexpr std::uintmax_t enough = std::uintmax_t{1} << 30U;
+  std::error_code ec;
+  return fs::space(memory_directory(), ec).available >= enough && !ec ? memory_directory() : fs::path();
+}
+
+}  // namespace
+
+scratch_mount::scratch_mount(const std::string& kind, const std::string& options, unsigned megabytes)
+    : directory_(place_for_images()) {
   fs::create_directory(path());
   if (kind == "tmpfs") {
     mounted_ = ::mount("tmpfs", path().c_str(), "tmpfs", 0, options.c_str()) == 0;

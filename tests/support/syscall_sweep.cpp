@@ -55,6 +55,7 @@ class tracer {
   tracer(int pid, std::size_t call, int signal) : pid_(pid), kill_before_(call), signal_(signal) {}
 
   [[nodiscard]] bool has_stopped() const { return stopped_; }
+  void look_on(const std::function<void(std::size_t, bool)>& at_each_call) { at_each_call_ = at_each_call; }
 
   traced_run follow() {
     int status = wait_for_stop();
@@ -85,7 +86,9 @@ class tracer {
       counting_ = true;
     } else if (call.number == close_number && call.first_argument == end_mark) {
       counting_ = false;
+      if (at_each_call_) at_each_call_(result_.calls.size(), true);
     } else if (counting_) {
+      if (at_each_call_) at_each_call_(result_.calls.size(), false);
       result_.calls.push_back(call.number);
       if (result_.calls.size() == kill_before_) signal_ == SIGSTOP ? stop() : kill();
     }
@@ -113,6 +116,7 @@ class tracer {
   int signal_;
   bool stopped_ = false;
   bool counting_ = false;
+  std::function<void(std::size_t, bool)> at_each_call_;
   traced_run result_;
 };
 
@@ -135,6 +139,7 @@ class stopped_child {
   }
   stopped_child(const stopped_child&) = delete;
   stopped_child& operator=(const stopped_child&) = delete;
+  void has_ended() { pid_ = 0; }
   int go_on() {
     ::kill(pid_, SIGCONT);
     int status = 0;
@@ -152,6 +157,17 @@ class stopped_child {
 traced_run run_traced(const std::function<void()>& prepare, const std::function<void()>& body,
                       std::size_t kill_before) {
   return tracer(start_traced(prepare, body), kill_before, SIGKILL).follow();
+}
+
+traced_run run_watched(const std::function<void()>& body,
+                       const std::function<void(std::size_t calls, bool finished)>& at_each_call) {
+  const int pid = start_traced([] {}, body);
+  stopped_child child(pid);
+  tracer follower(pid, 0, SIGKILL);
+  follower.look_on(at_each_call);
+  traced_run run = follower.follow();
+  child.has_ended();
+  return run;
 }
 
 stopped_run run_stopped(const std::function<void()>& prepare, const std::function<void()>& body, std::size_t stop_at,

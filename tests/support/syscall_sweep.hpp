@@ -30,6 +30,12 @@ struct stopped_run {
 stopped_run run_stopped(const std::function<void()>& prepare, const std::function<void()>& body, std::size_t stop_at,
                         const std::function<void()>& while_stopped);
 
+/// Runs `body` to its end in a forked child under ptrace. At the entry of each of its calls it is held while
+/// `at_each_call` runs in this process with the number of calls that it has made so far, and once more when `body` is
+/// done (`finished`). Single-threaded bodies only.
+traced_run run_watched(const std::function<void()>& body,
+                       const std::function<void(std::size_t calls, bool finished)>& at_each_call);
+
 /// For N = 1, 2, ... until the child ends by itself: run, kill at call N, then `check(N)` in this process.
 /// Returns how many points were visited.
 std::size_t kill_at_every_call(const std::function<void()>& prepare, const std::function<void()>& body,
