@@ -9,7 +9,8 @@
 //  5. Created with 0666, or with the mode that was asked for: never readable to more than it will be in the end. The
 //     umask and the default ACL are the kernel's business.
 //  6. A failed sync is final. The kernel marks the pages clean, so that a second fsync would succeed without the data.
-//  7. What was counted must be what is there: the size is compared before publishing.
+//  7. What was counted must be what is there: the size is compared before publishing. Without asking for the times: that
+//     would make the next change store new ones, a tenth of a durable publish (see platform/inode.hpp).
 //  8. A forked child shares the description and the name, and owns neither: it neither publishes nor removes.
 //  9. A temporary name is removed only if it still is this file's.
 // How it gets its place: staging_place.cpp.
@@ -20,6 +21,7 @@
 
 #include <algorithm>
 
+#include "platform/inode.hpp"
 #include "platform/lock.hpp"
 #include "platform/names.hpp"
 #include "platform/process.hpp"
@@ -95,7 +97,7 @@ bool staging::try_open_named(std::error_code& ec) noexcept {
   const bool locked = mark_alive(file_.fd.get(), ec);
   if (ec) return true;
   // Stopped for long between open and flock, it can have been taken for dead and swept.
-  if (locked && platform::status(file_.fd.get(), ec).st_nlink != 0) return true;
+  if (locked && platform::facts(file_.fd.get(), ec).links != 0) return true;
   if (!ec) discard();
   return static_cast<bool>(ec);
 }
@@ -111,10 +113,10 @@ void staging::remove_name() noexcept {
   std::error_code ec;
   if (file_.generation == platform::process_generation()) {
     for (int attempt = 0; attempt < 2; ++attempt) {  // an error may be a passing one
-      const struct stat there = platform::status_at(own.directory, own.name, ec);
+      const platform::inode_facts there = platform::facts_at(own.directory, own.name, ec);
       if (ec == std::errc::no_such_file_or_directory) break;
       if (ec) continue;
-      const struct stat mine = platform::status(file_.fd.get(), ec);
+      const platform::inode_facts mine = platform::facts(file_.fd.get(), ec);
       if (ec) continue;
       if (platform::same_inode(there, mine)) platform::unlink_name(own.directory, own.name, ec);
       if (!ec) break;

@@ -19,6 +19,7 @@
 #include <lockkit/error.hpp>
 
 #include "platform/filesystem_kind.hpp"
+#include "platform/inode.hpp"
 #include "platform/names.hpp"
 #include "staging.hpp"
 
@@ -27,12 +28,12 @@ namespace {
 
 /// Whether something stands there; a code if it may not be replaced.
 bool stands(int directory, const char* name, publish_mode mode, std::error_code& ec) noexcept {
-  const struct stat found = platform::status_at(directory, name, ec);
+  const platform::inode_facts found = platform::facts_at(directory, name, ec);
   if (ec == std::errc::no_such_file_or_directory) ec.clear();
-  if (ec || found.st_mode == 0) return false;
-  if (mode == publish_mode::if_absent || S_ISREG(found.st_mode) || S_ISLNK(found.st_mode)) return true;
-  ec = S_ISDIR(found.st_mode) ? std::make_error_code(std::errc::is_a_directory)
-                              : make_error_code(errc::not_a_regular_file);
+  if (ec || found.mode == 0) return false;
+  if (mode == publish_mode::if_absent || found.is_regular() || S_ISLNK(found.mode)) return true;
+  ec =
+      S_ISDIR(found.mode) ? std::make_error_code(std::errc::is_a_directory) : make_error_code(errc::not_a_regular_file);
   return true;
 }
 
@@ -83,8 +84,8 @@ void staging::check_size(std::error_code& ec) noexcept {
     file_.synced = false;  // it can have been written to at any time
     return;
   }
-  const struct stat found = platform::status(file_.fd.get(), ec);
-  if (!ec && static_cast<std::uint64_t>(found.st_size) != file_.size) ec = errc::integrity_mismatch;
+  const platform::inode_facts found = platform::facts(file_.fd.get(), ec);
+  if (!ec && found.size != file_.size) ec = errc::integrity_mismatch;
 }
 
 /// Everything that must have happened to the content before it gets its place. (Servers that report write errors at
@@ -157,8 +158,8 @@ void staging::copy_to_named(std::error_code& ec) {
   staging copy(file_.directory, file_.base.data(), ec, {staging_route::named, file_.mode});
   if (!ec) platform::copy_file(file_.fd.get(), copy.fd(), ec);
   if (ec) return;
-  const struct stat original = platform::status(file_.fd.get(), ec);
-  if (!ec) platform::change_mode(copy.fd(), original.st_mode & 07777U, ec);
+  const platform::inode_facts original = platform::facts(file_.fd.get(), ec);
+  if (!ec) platform::change_mode(copy.fd(), original.mode & 07777U, ec);
   if (ec) return;
   file_.fd.swap(copy.file_.fd);
   std::swap(file_.name, copy.file_.name);
@@ -179,8 +180,8 @@ void staging::move_in_place(place target, publish_mode mode, std::error_code& ec
 /// Rule 5. The link count tells, for less than looking the name up.
 void staging::clean_up_after_rename() noexcept {
   std::error_code ec;
-  const struct stat file = platform::status(file_.fd.get(), ec);
-  if (ec || file.st_nlink > 1) remove_name();
+  const platform::inode_facts file = platform::facts(file_.fd.get(), ec);
+  if (ec || file.links > 1) remove_name();
   file_.name[0] = '\0';
 }
 
@@ -193,9 +194,9 @@ void staging::move_if_absent(place target, std::error_code& ec) noexcept {
 
 bool staging::is_at(place where) const noexcept {
   std::error_code ec;
-  const struct stat there = platform::status_at(where.directory, where.name, ec);
+  const platform::inode_facts there = platform::facts_at(where.directory, where.name, ec);
   if (ec) return false;
-  const struct stat mine = platform::status(file_.fd.get(), ec);
+  const platform::inode_facts mine = platform::facts(file_.fd.get(), ec);
   return !ec && platform::same_inode(there, mine);
 }
 
