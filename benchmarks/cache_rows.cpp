@@ -1,9 +1,8 @@
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <lockkit/mirror_cache.hpp>
-#include <vector>
 
+#include "content.hpp"
 #include "naked.hpp"
 #include "rows.hpp"
 #include "table.hpp"
@@ -14,15 +13,6 @@ namespace {
 using lockkit::cache_entry;
 using lockkit::mirror_cache;
 using lockkit::mirror_link;
-
-void bring(lockkit::fetch_sink& sink, std::uint64_t size) {
-  const std::vector<std::byte> block(std::min<std::uint64_t>(size, 1U << 20U), std::byte{'x'});
-  for (std::uint64_t left = size; left > 0;) {
-    const std::size_t part = std::min<std::uint64_t>(left, block.size());
-    sink.write(std::span(block).first(part));
-    left -= part;
-  }
-}
 
 std::string readable(std::uint64_t size) {
   return size >= 1U << 20U ? fmt::format("{} MiB", size >> 20U) : fmt::format("{} KiB", size >> 10U);
