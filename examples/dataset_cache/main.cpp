@@ -7,6 +7,7 @@
 
 #include "command.hpp"
 #include "fetching/transfer.hpp"
+#include "tooling/run_app.hpp"
 
 namespace {
 
@@ -40,19 +41,9 @@ void declare(CLI::App& app, context& shared) {
   for (const auto add : {&add_get, &add_list, &add_verify, &add_remove}) add(app, shared);
 }
 
-/// Parsing runs the command.
 int run(CLI::App& app, context& shared, int argc, char** argv) {
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& wrong) {
-    return app.exit(wrong) == 0 ? EX_OK : EX_USAGE;
-  } catch (const std::exception& why) {
-    shared.failed("dataset_cache", why);
-  }
-  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
-    shared.failed("dataset_cache", failure(exit_status::io_error, "cannot write to standard output"));
-  }
-  return static_cast<int>(shared.result);
+  const auto refused = tooling::run_app(app, argc, argv, [&](const auto& why) { shared.failed("dataset_cache", why); });
+  return refused ? *refused : static_cast<int>(shared.result);
 }
 
 int run_until_signal(int argc, char** argv) {

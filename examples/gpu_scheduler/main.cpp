@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "command.hpp"
+#include "tooling/run_app.hpp"
 
 namespace {
 
@@ -47,19 +48,9 @@ int set_aside_job(int argc, char** argv, context& shared) {
   return static_cast<int>(mark - argv);
 }
 
-/// Parsing runs the command.
 int run(CLI::App& app, context& shared, int argc, char** argv) {
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& wrong) {
-    return app.exit(wrong) == 0 ? EX_OK : EX_USAGE;
-  } catch (const std::exception& why) {
-    shared.failed("gpu_scheduler", why);
-  }
-  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
-    shared.failed("gpu_scheduler", failure(exit_status::io_error, "cannot write to standard output"));
-  }
-  return static_cast<int>(shared.result);
+  const auto refused = tooling::run_app(app, argc, argv, [&](const auto& why) { shared.failed("gpu_scheduler", why); });
+  return refused ? *refused : static_cast<int>(shared.result);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "job_callbacks/command.hpp"
+#include "tooling/run_app.hpp"
 
 namespace {
 
@@ -36,19 +37,9 @@ void declare(CLI::App& app, context& shared) {
   }
 }
 
-/// Parsing runs the command.
 int run(CLI::App& app, context& shared, int argc, char** argv) {
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& wrong) {
-    return app.exit(wrong) == 0 ? EX_OK : EX_USAGE;
-  } catch (const std::exception& why) {
-    shared.failed(why);
-  }
-  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
-    shared.failed(failure(exit_status::io_error, "cannot write to standard output"));
-  }
-  return static_cast<int>(shared.result);
+  const auto refused = tooling::run_app(app, argc, argv, [&](const auto& why) { shared.failed(why); });
+  return refused ? *refused : static_cast<int>(shared.result);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "command.hpp"
 #include "tooling/failure.hpp"
+#include "tooling/run_app.hpp"
 
 namespace {
 
@@ -34,21 +35,13 @@ void declare(CLI::App& app, context& shared) {
   for (const auto add : {&add_update, &add_sync, &add_show}) add(app, shared);
 }
 
-/// Parsing runs the command.
 int run(CLI::App& app, context& shared, int argc, char** argv) {
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& wrong) {
-    return app.exit(wrong) == 0 ? EX_OK : EX_USAGE;
-  } catch (const std::exception& why) {
+  const auto failed = [&](const std::exception& why) {
     fmt::print(stderr, "status_board: {}\n", why.what());
-    return static_cast<int>(tooling::status_of(why));
-  }
-  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
-    fmt::print(stderr, "status_board: cannot write to standard output\n");
-    return EX_IOERR;
-  }
-  return shared.result;
+    shared.result = static_cast<int>(tooling::status_of(why));
+  };
+  const auto refused = tooling::run_app(app, argc, argv, failed);
+  return refused ? *refused : shared.result;
 }
 
 }  // namespace

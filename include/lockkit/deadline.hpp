@@ -45,6 +45,16 @@ class deadline {
     }
   }
 
+  /// Calls `attempt(deadline)` until it says true or `point` has come by its own clock, which may go unevenly: then what
+  /// was left when the call began has passed too early, and it is called again.
+  template <class Clock, class Duration, class Attempt>
+  [[nodiscard]] static bool repeat_until(std::chrono::time_point<Clock, Duration> point, const Attempt& attempt) {
+    for (;;) {
+      if (attempt(until(point))) return true;
+      if (until(point).expired()) return false;
+    }
+  }
+
   friend constexpr auto operator<=>(const deadline&, const deadline&) noexcept = default;
 
   [[nodiscard]] constexpr bool is_never() const noexcept { return point_ == clock::time_point::max(); }

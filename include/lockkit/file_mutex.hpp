@@ -74,19 +74,11 @@ class LOCKKIT_API file_mutex {
   }
   template <class Clock, class Duration>
   [[nodiscard]] bool try_lock_until(std::chrono::time_point<Clock, Duration> until) {
-    for (;;) {
-      const deadline wait = deadline::until(until);
-      if (try_lock_until(wait)) return true;
-      if (deadline::until(until).expired()) return false;
-    }
+    return deadline::repeat_until(until, [this](deadline wait) { return try_lock_until(wait); });
   }
   template <class Clock, class Duration>
   [[nodiscard]] bool try_lock_shared_until(std::chrono::time_point<Clock, Duration> until) {
-    for (;;) {
-      const deadline wait = deadline::until(until);
-      if (try_lock_shared_until(wait)) return true;
-      if (deadline::until(until).expired()) return false;
-    }
+    return deadline::repeat_until(until, [this](deadline wait) { return try_lock_shared_until(wait); });
   }
 
   /// Both release whatever mode is held, wake a waiter, and do nothing when not held.

@@ -76,11 +76,7 @@ class LOCKKIT_API lock_file {
   /// Any clock: waits for as long as is left when the call begins, and again if by then that clock is not there yet.
   template <class Clock, class Duration>
   [[nodiscard]] bool try_lock_until(std::chrono::time_point<Clock, Duration> until) {
-    for (;;) {
-      const deadline wait = deadline::until(until);
-      if (try_lock_until(wait)) return true;
-      if (deadline::until(until).expired()) return false;
-    }
+    return deadline::repeat_until(until, [this](deadline wait) { return try_lock_until(wait); });
   }
 
   /// Releases and wakes one waiter. Does nothing when not held. If the lock file had been removed or replaced by

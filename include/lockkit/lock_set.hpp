@@ -66,11 +66,7 @@ class LOCKKIT_API lock_set {
   }
   template <class Clock, class Duration>
   [[nodiscard]] bool try_lock_until(std::chrono::time_point<Clock, Duration> until) {
-    for (;;) {
-      const deadline wait = deadline::until(until);
-      if (try_lock_until(wait)) return true;
-      if (deadline::until(until).expired()) return false;
-    }
+    return deadline::repeat_until(until, [this](deadline wait) { return try_lock_until(wait); });
   }
 
   /// In the reverse order. Does nothing when not held.

@@ -11,6 +11,7 @@
 #include <lockkit/fence_gate.hpp>
 #include <lockkit/file_mutex.hpp>
 
+#include "fs/fence_support.hpp"
 #include "platform/fault.hpp"
 #include "support/catch.hpp"
 #include "support/process.hpp"
@@ -20,17 +21,10 @@ using namespace lockkit;
 using namespace std::chrono_literals;
 namespace fs = std::filesystem;
 namespace fault = platform::fault;
+using testing::is_admitted;
+using testing::token;
 
 namespace {
-
-fencing_token token(std::uint64_t value) {
-  return {value};
-}
-
-bool is_admitted(const fs::path& path, std::uint64_t value) {
-  fence_gate gate(path);
-  return gate.admit(token(value)).has_value();
-}
 
 unsigned mode_of(const fs::path& path) {
   struct stat found{};

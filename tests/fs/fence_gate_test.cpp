@@ -12,6 +12,7 @@
 #include <lockkit/fence_gate.hpp>
 #include <lockkit/lock_file.hpp>
 
+#include "fs/fence_support.hpp"
 #include "fs/gate_file.hpp"
 #include "platform/fault.hpp"
 #include "support/catch.hpp"
@@ -24,17 +25,10 @@ using namespace lockkit;
 using namespace std::chrono_literals;
 namespace fs = std::filesystem;
 namespace fault = platform::fault;
+using testing::is_admitted;
+using testing::token;
 
 namespace {
-
-fencing_token token(std::uint64_t value) {
-  return {value};
-}
-
-bool is_admitted(const fs::path& path, std::uint64_t value) {
-  fence_gate gate(path);
-  return gate.admit(token(value)).has_value();
-}
 
 std::error_code code_of(const fs::path& path, std::uint64_t value) {
   std::error_code ec;
