@@ -20,8 +20,10 @@ class LOCKKIT_API cache_entry {
   [[nodiscard]] const std::string& sha256() const noexcept;
   [[nodiscard]] std::uint64_t size() const noexcept;
   [[nodiscard]] std::chrono::system_clock::time_point fetched_at() const noexcept;
-  /// Whether this request ran the fetch itself.
+  /// Whether this request ran the fetch itself, be it only to hear that nothing was modified.
   [[nodiscard]] bool fetched_here() const noexcept;
+  /// Why the fetch failed that should have brought a newer content (offline_mode::stale_if_error); empty if none did.
+  [[nodiscard]] const std::string& stale_reason() const noexcept;
   /// Read-only file in the cache. The name can vanish when the key is removed, or refreshed and the old content swept;
   /// the handle below can't.
   [[nodiscard]] const std::filesystem::path& path() const noexcept;

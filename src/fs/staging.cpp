@@ -48,6 +48,18 @@ staging::staging(int directory, std::string_view base, std::error_code& ec, stag
   if (ec) discard();
 }
 
+staging staging::adopt(int directory, std::string_view name, platform::unique_fd fd, std::uint64_t size) noexcept {
+  staging adopted;
+  adopted.file_.fd = std::move(fd);
+  adopted.file_.directory = directory;
+  adopted.file_.generation = platform::process_generation();
+  adopted.file_.size = size;
+  adopted.file_.opened_by_name = true;
+  std::copy_n(name.begin(), std::min(name.size(), longest_name), adopted.file_.name.begin());
+  adopted.file_.base = adopted.file_.name;
+  return adopted;
+}
+
 staging::~staging() {
   discard();
 }
@@ -104,6 +116,11 @@ bool staging::try_open_named(std::error_code& ec) noexcept {
 
 void staging::discard() noexcept {
   remove_name();
+  file_.fd.reset();
+}
+
+void staging::leave() noexcept {
+  file_.name[0] = '\0';
   file_.fd.reset();
 }
 

@@ -41,6 +41,10 @@ class LOCKKIT_PRIVATE_API staging {
   /// In `directory`, which is a descriptor (O_PATH will do) that outlives this object. `base`: what a temporary name
   /// is derived from; a valid file name.
   staging(int directory, std::string_view base, std::error_code& ec, staging_options options = {}) noexcept;
+  /// Goes on with a file that has a name in `directory`. `fd` is open for appending (O_APPEND); its `size` bytes count as
+  /// appended. The caller holds a lock on the file that says "alive" in place of this object's own.
+  [[nodiscard]] static staging adopt(int directory, std::string_view name, platform::unique_fd fd,
+                                     std::uint64_t size) noexcept;
   ~staging();
   staging(staging&& other) noexcept = default;
   staging& operator=(staging&& other) noexcept;  ///< discards what was staged
@@ -69,6 +73,8 @@ class LOCKKIT_PRIVATE_API staging {
   /// already_exists it can be tried again, under another name or with another mode. A code: not in place, nothing
   /// changed; but errc::published_not_durable: in place. `directory` is what durability::durable syncs.
   publish_result publish_as(int directory, const char* name, publish_mode mode, durability level, std::error_code& ec);
+  /// Closes the file and leaves it where it is, under its temporary name.
+  void leave() noexcept;
   /// Closes the file and removes its temporary name, if it has one and that is still this file's.
   void discard() noexcept;
 

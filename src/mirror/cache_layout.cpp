@@ -64,6 +64,10 @@ platform::unique_fd cache_layout::open_staging(std::error_code& ec) const {
   return open_made(part_path('t'), ec);
 }
 
+platform::unique_fd cache_layout::open_partials(std::error_code& ec) const {
+  return open_made(part_path('p'), ec);
+}
+
 platform::unique_fd cache_layout::open_shard(char part, std::string_view name, std::error_code& ec) const {
   return open_made(part_path(part) + '/' + std::string(name.substr(0, 2)), ec);
 }

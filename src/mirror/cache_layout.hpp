@@ -5,6 +5,7 @@
 ///   k/ab/<name>     what is current for a key; <name> is the SHA-256 of the key
 ///   l/ab/<name>     the key's lock, a file_mutex; never deleted
 ///   t/              contents on their way; nothing there is worth keeping
+///   p/              what fetches that ended early have left for the next, <name>.<random> and its record (partial_file.hpp)
 ///   gate, gate-turn file_mutexes: shared while a content and its record appear, exclusive while contents go (gate.hpp)
 ///   CACHEDIR.TAG    tells backups that this can be made again
 ///
@@ -44,8 +45,9 @@ class cache_layout {
   [[nodiscard]] std::string gate_path() const { return directory_.native() + "/gate"; }
   [[nodiscard]] std::string part_path(char part) const { return directory_.native() + '/' + part; }
 
-  /// Opens t/, or the directory of part `b`, `k` or `l` in which `name` lies; makes it first if it is missing.
+  /// Opens t/ or p/, or the directory of part `b`, `k` or `l` in which `name` lies; makes it first if it is missing.
   [[nodiscard]] platform::unique_fd open_staging(std::error_code& ec) const;
+  [[nodiscard]] platform::unique_fd open_partials(std::error_code& ec) const;
   [[nodiscard]] platform::unique_fd open_shard(char part, std::string_view name, std::error_code& ec) const;
 
  private:

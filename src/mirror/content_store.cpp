@@ -11,7 +11,9 @@
 ///     replaced. Reading costs little beside the fetch that has just ended.
 ///  5. Content before record: a crash in between leaves an unnamed content, which the next fetch uses and a sweep
 ///     removes, never a record that promises what is not there.
-///  6. The old content of a refreshed key is not touched: readers and mirrors may be using its name. A sweep takes it.
+///  6. A content that the source says is current gets a new record and nothing else; behind the gate it is looked whether
+///     it is still there, since nothing else keeps a removal from taking it together with its old record.
+///  7. The old content of a refreshed key is not touched: readers and mirrors may be using its name. A sweep takes it.
 /// Nothing breaks if locks are not real (a filesystem that grants them to everybody): each fetch has its own inode,
 /// contents are named by what they hold, and records are replaced as a whole.
 
@@ -64,6 +66,27 @@ bool stands_already(const std::string& path, const fetched_content& content, dur
   return !ec;
 }
 
+/// Rule 2.
+class staged_record {
+ public:
+  staged_record(const cache_layout& layout, std::string_view name, const key_record& record, std::error_code& ec)
+      : name_(name), level_(layout.options().level), directory_(layout.open_shard('k', name, ec)) {
+    if (!ec) file_ = staging(directory_.get(), name_, ec);
+    const std::string text = format_key_record(record);
+    if (!ec) file_.append(std::as_bytes(std::span(text)), ec);
+    if (!ec) file_.set_permissions(layout.content_mode(), ec);
+  }
+  void publish(std::error_code& ec) {
+    file_.publish_as(directory_.get(), name_.c_str(), publish_mode::replace, level_, ec);
+  }
+
+ private:
+  std::string name_;
+  durability level_;
+  platform::unique_fd directory_;
+  staging file_;
+};
+
 class publication {
  public:
   publication(const cache_layout& layout, std::string_view name, staging& file, const fetched_content& content)
@@ -71,26 +94,18 @@ class publication {
 
   void run(const key_record& record, deadline until, const std::stop_token& stop, platform::unique_fd& pinned,
            std::error_code& ec) {
-    stage_record(record, ec);
+    staged_record next(layout_, name_, record, ec);
+    if (!ec) contents_ = layout_.open_shard('b', content_.sha256, ec);
     if (ec) return;
     gate passage(layout_);
     passage.enter_shared(until, stop, ec);
     if (!ec) publish_content(ec);
-    if (!ec) record_file_.publish_as(records_.get(), name_.data(), publish_mode::replace, level_, ec);
+    if (!ec) next.publish(ec);
     if (!ec) pinned = open_content(layout_.content_path(content_.sha256), content_.size, ec);
     if (!ec && !pinned) ec = std::make_error_code(std::errc::no_such_file_or_directory);
   }
 
  private:
-  void stage_record(const key_record& record, std::error_code& ec) {
-    records_ = layout_.open_shard('k', name_, ec);
-    if (!ec) contents_ = layout_.open_shard('b', content_.sha256, ec);
-    if (!ec) record_file_ = staging(records_.get(), name_, ec);
-    const std::string text = format_key_record(record);
-    if (!ec) record_file_.append(std::as_bytes(std::span(text)), ec);
-    if (!ec) record_file_.set_permissions(layout_.content_mode(), ec);
-  }
-
   void publish_content(std::error_code& ec) {
     const auto put = [&](publish_mode mode) {
       return file_.publish_as(contents_.get(), content_.sha256.c_str(), mode, level_, ec);
@@ -109,9 +124,7 @@ class publication {
   staging& file_;
   const fetched_content& content_;
   durability level_;
-  platform::unique_fd records_;
   platform::unique_fd contents_;
-  staging record_file_;
 };
 
 }  // namespace
@@ -125,13 +138,30 @@ pinned_content store_content(const cache_layout& layout, std::string_view name, 
   if (ec) return {};
   record.sha256 = content.sha256;
   record.size = content.size;
-  record.fetched_at = content.began;
   pinned_content result{std::move(record), layout.content_path(content.sha256), {}, true};
   publication(layout, name, stream.file(), content).run(result.record, until, stop, result.file, ec);
   if (!ec) return result;
   std::error_code ignored;  // the failure that is being reported counts
   drop_content(layout, content.sha256, deadline(), ignored);
   return {};
+}
+
+std::optional<pinned_content> renew_content(const cache_layout& layout, std::string_view name, const key_record& former,
+                                            key_record record, deadline until, const std::stop_token& stop,
+                                            std::error_code& ec) {
+  record.sha256 = former.sha256;
+  record.size = former.size;
+  if (record.validators.empty()) record.validators = former.validators;
+  staged_record next(layout, name, record, ec);
+  if (ec) return std::nullopt;
+  gate passage(layout);
+  passage.enter_shared(until, stop, ec);
+  std::string path = layout.content_path(record.sha256);
+  platform::unique_fd file = ec ? platform::unique_fd() : open_content(path, record.size, ec);
+  if (!file) return std::nullopt;
+  next.publish(ec);
+  if (ec) return std::nullopt;
+  return pinned_content{std::move(record), std::move(path), std::move(file), true};
 }
 
 }  // namespace lockkit::detail

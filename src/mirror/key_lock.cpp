@@ -13,6 +13,8 @@
 namespace lockkit::detail {
 namespace {
 
+constexpr std::chrono::milliseconds pulse_interval{200};
+
 /// A key that this thread holds. The directory's inode stands for the cache: several objects, and several spellings of
 /// its path, lead to one.
 struct held_key {
@@ -75,10 +77,20 @@ void key_lock::enter(std::error_code& ec) {
   entered_ = true;
 }
 
-void key_lock::acquire(deadline until, const std::stop_token& stop, std::error_code& ec) {
+void key_lock::acquire(deadline until, const std::stop_token& stop, const std::function<void()>& pulse,
+                       std::error_code& ec) {
   enter(ec);
-  if (ec || mutex_.try_lock_until(until, stop, ec) || ec) return;
-  ec = stop.stop_requested() ? std::make_error_code(std::errc::operation_canceled) : make_error_code(errc::timed_out);
+  while (!ec) {
+    const deadline slice = pulse ? earlier(until, deadline::after(pulse_interval)) : until;
+    if (mutex_.try_lock_until(slice, stop, ec) || ec) return;
+    if (stop.stop_requested()) {
+      ec = std::make_error_code(std::errc::operation_canceled);
+    } else if (slice == until || until.expired()) {
+      ec = errc::timed_out;
+    } else {
+      pulse();
+    }
+  }
 }
 
 }  // namespace lockkit::detail

@@ -29,7 +29,9 @@ class key_lock {
   [[nodiscard]] std::uint64_t latest(std::error_code& ec) const;
   /// errc::timed_out, std::errc::operation_canceled; errc::would_deadlock if this thread holds that key's lock already
   /// (a fetch function that asks for its own key).
-  void acquire(deadline until, const std::stop_token& stop, std::error_code& ec);
+  void acquire(deadline until, const std::stop_token& stop, std::error_code& ec) { acquire(until, stop, {}, ec); }
+  /// Calls `pulse`, if there is one, five times a second while it waits.
+  void acquire(deadline until, const std::stop_token& stop, const std::function<void()>& pulse, std::error_code& ec);
   /// Whether the lock's name still leads to what is held: if somebody removed the lock files, others hold new ones.
   [[nodiscard]] bool is_the_lock() const;
   /// The number of this hold.

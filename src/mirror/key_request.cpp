@@ -23,12 +23,19 @@
 ///  5. `if_older_than` takes what a fetch after its arrival brought, whatever the clocks say: a wrong clock must not make
 ///     every waiting request fetch.
 ///  6. The lock decides how often is fetched, never whether the result is right (see content_store.cpp).
-///  7. A request that asks, from inside its fetch function, for the same key would wait for itself: would_deadlock.
+///  7. A fetch function may find that what is cached is current. Then its record alone is replaced, with the new
+///     generation, so that this answers those who wait as a content would. If the content has gone meanwhile (nobody
+///     holds its name for us during a fetch), it is fetched whole.
+///  8. Who would rather fetch twice than wait longer (unlocked_after) goes on without the lock, and says so in the record:
+///     generation 0. Nobody else is told that he holds anything.
+///  9. A request that asks, from inside its fetch function, for the same key would wait for itself: would_deadlock.
 ///     Other keys are other locks. The gate is never held while a fetch function runs.
 
 #include "key_request.hpp"
 
 #include <algorithm>
+#include <new>
+#include <utility>
 
 #include <lockkit/error.hpp>
 
@@ -94,6 +101,10 @@ bool key_request::is_young_enough(const pinned_content& content) const noexcept 
       return age >= std::chrono::system_clock::duration::zero() &&
              age <= policy_.age();  // from the future: as good as old
     }
+    case fetch_policy::kind::if_stale: {
+      const auto now = std::chrono::system_clock::now();
+      return content.record.expires && now < *content.record.expires && now >= content.record.fetched_at;
+    }
     case fetch_policy::kind::always:
       break;
   }
@@ -103,7 +114,11 @@ bool key_request::is_young_enough(const pinned_content& content) const noexcept 
 /// Rule 3.
 void key_request::note_arrival() {
   std::function<void(const wait_notice&)> notice;
-  if (options_.on_wait) notice = [this](const wait_notice& wait) { options_.on_wait(key_, wait.holder); };
+  if (options_.on_wait) {
+    notice = [this](const wait_notice& wait) {
+      if (!std::exchange(notice_given_, true)) options_.on_wait(key_, wait.holder);
+    };
+  }
   lock_ = std::make_unique<key_lock>(layout_, name_, key_, std::move(notice));
   std::error_code ec;
   arrival_ = lock_->latest(ec);
@@ -116,36 +131,111 @@ bool key_request::answers(const pinned_content& content, std::uint64_t hold) con
   return is_young_enough(content) || (generation > arrival_ && generation < hold);
 }
 
+/// What looks, during a wait, how far the other's fetch is.
+std::function<void()> key_request::pulse() {
+  if (!options_.on_wait_progress) return {};
+  return [this] {
+    const auto now = read_progress(layout_, name_);
+    if (!now || (told_ && told_->bytes == now->bytes && told_->total == now->total)) return;
+    told_ = now;
+    options_.on_wait_progress(*now);
+  };
+}
+
+/// Rule 8.
 void key_request::take_lock() {
+  const deadline patience = options_.unlocked_after ? deadline::after(*options_.unlocked_after) : deadline::never();
   std::error_code ec;
-  lock_->acquire(options_.until, options_.stop, ec);
+  lock_->acquire(earlier(options_.until, patience), options_.stop, pulse(), ec);
+  if (ec == errc::timed_out && patience.expired() && !options_.until.expired()) {
+    unlocked_ = true;
+    ec.clear();
+  }
   require(ec);
 }
 
 answer key_request::run(const fetch_call& fetch) {
-  if (policy_.which() == fetch_policy::kind::always) note_arrival();
+  const bool offline = options_.offline == offline_mode::only;
+  if (policy_.which() == fetch_policy::kind::always && !offline) note_arrival();
   std::optional<pinned_content> cached = find();
-  if (cached && is_young_enough(*cached)) return {std::move(*cached), nullptr};
+  if (cached && (offline || is_young_enough(*cached))) return {std::move(*cached), nullptr};
+  if (offline) fail(errc::not_cached, "the request is offline");
   if (policy_.which() == fetch_policy::kind::never) fail(errc::not_cached);
   if (!lock_) note_arrival();
   if (cached) arrival_ = std::max(arrival_, cached->record.generation);
   take_lock();
   cached = find();
-  if (cached && answers(*cached, lock_->number())) return {std::move(*cached), nullptr};
-  return fetch_and_store(fetch);
+  if (cached && answers(*cached, unlocked_ ? 0 : lock_->number())) return {std::move(*cached), nullptr};
+  return fetch_and_store(fetch, std::move(cached));
 }
 
-answer key_request::fetch_and_store(const fetch_call& fetch) {
+/// A second time, from nothing, if what the first relied on turned out to be no good.
+answer key_request::fetch_and_store(const fetch_call& fetch, std::optional<pinned_content> cached) {
+  std::optional<answer> result = fetch_once(fetch, cached, false);
+  if (!result) {
+    cached.reset();
+    result = fetch_once(fetch, cached, true);
+  }
+  if (!result) fail(errc::integrity_mismatch);
+  return std::move(*result);
+}
+
+std::optional<answer> key_request::fetch_once(const fetch_call& fetch, std::optional<pinned_content>& cached,
+                                              bool whole) {
   std::error_code ec;
-  fetch_stream stream(layout_, name_, options_, only_try_, ec);
+  fetch_subject subject{.name = name_, .key = key_, .only_try = only_try_, .whole = whole};
+  if (cached) {
+    const key_record& record = cached->record;
+    subject.cached = {record.validators, record.sha256, record.size, record.fetched_at};
+  }
+  fetch_stream stream(layout_, options_, std::move(subject), ec);
   require(ec);
-  fetch(stream);
-  key_record record{.key = key_, .sha256 = {}, .generation = lock_->is_the_lock() ? lock_->number() : 0};
-  // Who only tries has waited for nobody; the passage to publishing is short, and a finished fetch is worth it.
-  const deadline until = options_.until.expired() ? deadline::after(std::chrono::seconds(60)) : options_.until;
-  pinned_content content = store_content(layout_, name_, stream, std::move(record), until, options_.stop, ec);
+  try {
+    fetch(stream);
+  } catch (const std::exception& failure) {
+    stream.keep_what_came();
+    if (!cached || !hides(failure, stream)) throw;
+    return answer{std::move(*cached), nullptr, failure.what()};
+  } catch (...) {
+    stream.keep_what_came();
+    throw;
+  }
+  const bool stopped = stream.was_told_to_stop();
+  key_record record = new_record(stream);
+  std::optional<pinned_content> content;
+  if (stream.is_unmodified(ec)) {
+    content = renew_content(layout_, name_, cached->record, std::move(record), until_published(), options_.stop, ec);
+  } else if (!ec) {
+    content = store_content(layout_, name_, stream, std::move(record), until_published(), options_.stop, ec);
+  }
+  if (ec && stopped) stream.keep_what_came();
+  if (ec == errc::integrity_mismatch && stream.was_resumed() && !whole) return std::nullopt;
   require(ec);
-  return {std::move(content), std::move(lock_)};
+  if (!content) return std::nullopt;
+  if (unlocked_) lock_.reset();
+  return answer{std::move(*content), std::move(lock_)};
+}
+
+/// What the caller asked for, and what the cache itself found wrong, is not the source's failure.
+bool key_request::hides(const std::exception& failure, fetch_stream& stream) const {
+  if (options_.offline != offline_mode::stale_if_error || stream.failed_by_itself()) return false;
+  if (dynamic_cast<const std::bad_alloc*>(&failure) != nullptr) return false;
+  const auto* coded = dynamic_cast<const std::system_error*>(&failure);
+  return coded == nullptr || coded->code() != errc::integrity_mismatch;
+}
+
+key_record key_request::new_record(const fetch_stream& stream) const {
+  key_record record{.key = key_, .sha256 = {}};
+  record.fetched_at = stream.began();
+  record.generation = !unlocked_ && lock_->is_the_lock() ? lock_->number() : 0;
+  record.validators = stream.new_validators().value_or(content_validators());
+  record.expires = stream.expires();
+  return record;
+}
+
+/// Who only tries has waited for nobody; the passage to publishing is short, and a finished fetch is worth it.
+deadline key_request::until_published() const {
+  return options_.until.expired() ? deadline::after(std::chrono::seconds(60)) : options_.until;
 }
 
 }  // namespace lockkit::detail

@@ -20,6 +20,7 @@ namespace lockkit::detail {
 struct answer {
   pinned_content content;
   std::unique_ptr<key_lock> hold;
+  std::string stale_reason{};  ///< why the fetch failed, if the content is served in spite of that
 };
 
 /// Used once, by one thread. Throws lockkit::error, and whatever `fetch` throws.
@@ -42,7 +43,13 @@ class key_request {
   void note_arrival();
   [[nodiscard]] bool answers(const pinned_content& content, std::uint64_t hold) const noexcept;
   void take_lock();
-  [[nodiscard]] answer fetch_and_store(const fetch_call& fetch);
+  [[nodiscard]] std::function<void()> pulse();
+  [[nodiscard]] answer fetch_and_store(const fetch_call& fetch, std::optional<pinned_content> cached);
+  [[nodiscard]] std::optional<answer> fetch_once(const fetch_call& fetch, std::optional<pinned_content>& cached,
+                                                 bool whole);
+  [[nodiscard]] bool hides(const std::exception& failure, fetch_stream& stream) const;
+  [[nodiscard]] key_record new_record(const fetch_stream& stream) const;
+  [[nodiscard]] deadline until_published() const;
 
   const cache_layout& layout_;
   std::string key_;
@@ -51,6 +58,9 @@ class key_request {
   request_options options_;
   bool only_try_;  // judged on arrival: a deadline that passes later, even before the fetch begins, ends the fetch
   std::unique_ptr<key_lock> lock_;
+  bool notice_given_ = false;
+  bool unlocked_ = false;  // goes on without the lock: somebody had it for too long
+  std::optional<fetch_progress> told_;
   std::uint64_t arrival_ = 0;
 };
 

@@ -12,6 +12,7 @@ namespace lockkit::inline v0 {
 
 struct cache_entry::impl {
   detail::pinned_content content;
+  std::string stale_reason;
 };
 
 const std::string& cache_entry::key() const noexcept {
@@ -28,6 +29,9 @@ std::chrono::system_clock::time_point cache_entry::fetched_at() const noexcept {
 }
 bool cache_entry::fetched_here() const noexcept {
   return impl_->content.fetched_here;
+}
+const std::string& cache_entry::stale_reason() const noexcept {
+  return impl_->stale_reason;
 }
 const std::filesystem::path& cache_entry::path() const noexcept {
   return impl_->content.path;
@@ -55,6 +59,27 @@ std::uint64_t fetch_sink::size() const noexcept {
 bool fetch_sink::cancelled() const noexcept {
   return impl_->stream.cancelled();
 }
+const std::optional<cached_version>& fetch_sink::cached() const noexcept {
+  return impl_->stream.cached();
+}
+void fetch_sink::not_modified() {
+  impl_->stream.not_modified();
+}
+void fetch_sink::set_validators(content_validators validators) {
+  impl_->stream.set_validators(std::move(validators));
+}
+void fetch_sink::set_expiry(std::chrono::system_clock::time_point until) {
+  impl_->stream.set_expiry(until);
+}
+std::optional<partial_content> fetch_sink::partial() {
+  return impl_->stream.partial();
+}
+void fetch_sink::resume() {
+  impl_->stream.resume();
+}
+void fetch_sink::keep_partial(content_validators validators) {
+  impl_->stream.keep_partial(std::move(validators));
+}
 
 struct mirror_cache::impl {
   impl(const std::filesystem::path& directory, cache_options options, std::error_code& ec)
@@ -76,7 +101,8 @@ struct mirror_cache::impl {
       fetch(sink);
     };
     detail::answer answer = detail::key_request(layout, key, policy, request).run(call);
-    auto state = std::make_shared<const cache_entry::impl>(cache_entry::impl{std::move(answer.content)});
+    auto state = std::make_shared<const cache_entry::impl>(
+        cache_entry::impl{std::move(answer.content), std::move(answer.stale_reason)});
     return {cache_entry(std::move(state)), std::move(answer.hold)};
   }
 

@@ -19,6 +19,7 @@
 #include "content_store.hpp"
 #include "digest.hpp"
 #include "gate.hpp"
+#include "partial_file.hpp"
 #include "platform/names.hpp"
 
 namespace lockkit::detail {
@@ -113,6 +114,7 @@ void sweep_cache(const cache_layout& layout, deadline until, std::error_code& ec
   if (!ec) visit_files(layout, 'b', remove_unnamed, ec);
   passage.leave();
   if (!ec) sweep_leftovers(layout, ec);
+  if (!ec) sweep_partials(layout, ec);
 }
 
 }  // namespace lockkit::detail

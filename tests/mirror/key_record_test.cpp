@@ -11,13 +11,13 @@ namespace {
 
 key_record sample(std::string key) {
   using namespace std::chrono;
-  return {std::move(key), std::string(64, 'a'), 53, system_clock::time_point(nanoseconds(1'763'625'600'123'456'789)),
-          41};
+  const system_clock::time_point fetched(nanoseconds(1'763'625'600'123'456'789));
+  return {std::move(key), std::string(64, 'a'), 53, fetched, 41, {}, {}};
 }
 
 bool equal(const key_record& a, const key_record& b) {
   return a.key == b.key && a.sha256 == b.sha256 && a.size == b.size && a.fetched_at == b.fetched_at &&
-         a.generation == b.generation;
+         a.generation == b.generation && a.validators == b.validators && a.expires == b.expires;
 }
 
 std::string every_byte() {
@@ -37,6 +37,39 @@ TEST_CASE("a cache record reads back as it was written, whatever bytes the key h
     REQUIRE(read);
     CHECK(equal(*read, sample(key)));
   }
+}
+
+TEST_CASE("validators and an expiry in a cache record read back, whatever bytes they have, and absent ones stay so") {
+  const std::string long_one(512, '\xff');
+  const std::vector<lockkit::content_validators> all = {{},
+                                                        {"\"5f70bf\"", "", ""},
+                                                        {"", "Thu, 19 Nov 2026 08:00:00 GMT", ""},
+                                                        {"", "", every_byte()},
+                                                        {long_one, long_one, long_one}};
+  for (const lockkit::content_validators& each : all) {
+    for (const bool expires : {false, true}) {
+      key_record record = sample(std::string(1024, '\xff'));
+      record.validators = each;
+      if (expires) record.expires = record.fetched_at + std::chrono::hours(1);
+      const std::string text = format_key_record(record);
+      CHECK(text.size() <= largest_record);
+      const auto read = parse_key_record(text);
+      REQUIRE(read);
+      CHECK(equal(*read, record));
+    }
+  }
+  key_record record = sample("key");
+  record.validators = {"short", std::string(513, 'x'), ""};
+  CHECK(parse_key_record(format_key_record(record)).value().validators == lockkit::content_validators{"short", "", ""});
+}
+
+TEST_CASE("a cache record of version 1 is read, and knows no validators") {
+  const std::string now = format_key_record(sample("key"));
+  std::string text = "lockkit-cache/1" + now.substr(now.find('\n'), now.find("check ") - now.find('\n'));
+  const auto read = parse_key_record(close_record(text));
+  REQUIRE(read);
+  CHECK(equal(*read, sample("key")));
+  CHECK_FALSE(parse_key_record(close_record(text + "etag x\n")));
 }
 
 TEST_CASE("a cache record that was cut, extended, or changed in any byte is none") {
@@ -72,7 +105,12 @@ TEST_CASE("a cache record whose checksum is right is still read strictly") {
   CHECK_FALSE(parse_key_record(rewritten("key key", "key %41")));  // 'A' is never escaped: one way to write a key
   CHECK_FALSE(parse_key_record(rewritten("key key", "key k%4")));
   CHECK_FALSE(parse_key_record(rewritten("key key", "key k y")));
-  CHECK_FALSE(parse_key_record(rewritten("lockkit-cache/1", "lockkit-cache/2")));
+  CHECK_FALSE(parse_key_record(rewritten("lockkit-cache/2", "lockkit-cache/3")));
+  CHECK_FALSE(parse_key_record(rewritten("generation 41\n", "generation 41\netag %41\n")));
+  CHECK_FALSE(parse_key_record(rewritten("generation 41\n", "generation 41\netag \n")));
+  CHECK_FALSE(parse_key_record(rewritten("generation 41\n", "generation 41\nmodified x\netag y\n")));
+  CHECK_FALSE(parse_key_record(rewritten("generation 41\n", "generation 41\nexpires 1\nexpires 1\n")));
+  CHECK_FALSE(parse_key_record(rewritten("generation 41\n", "generation 41\nexpires x\n")));
 }
 
 TEST_CASE("the parser of cache records takes any bytes") {
