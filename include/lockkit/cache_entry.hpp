@@ -2,6 +2,7 @@
 /// A content of a mirror_cache that somebody uses.
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -24,8 +25,10 @@ class LOCKKIT_API cache_entry {
   [[nodiscard]] bool fetched_here() const noexcept;
   /// Why the fetch failed that should have brought a newer content (offline_mode::stale_if_error); empty if none did.
   [[nodiscard]] const std::string& stale_reason() const noexcept;
-  /// Read-only file in the cache. The name can vanish when the key is removed, or refreshed and the old content swept;
-  /// the handle below can't.
+  /// 0: from the cache's own directory; n: from cache_options::layers[n - 1].
+  [[nodiscard]] std::size_t layer() const noexcept;
+  /// Read-only file in the cache. The name can vanish when the key is evicted or removed, or refreshed and the old content
+  /// swept, unless there is a cache_lease; the handle below can't.
   [[nodiscard]] const std::filesystem::path& path() const noexcept;
   /// A read-only descriptor owned by this object, close-on-exec; share it with pread, not with seek.
   [[nodiscard]] int native_handle() const noexcept;

@@ -3,11 +3,15 @@
 #include <lockkit/backoff.hpp>
 #include <lockkit/break_lock.hpp>
 #include <lockkit/cache_entry.hpp>
+#include <lockkit/cache_lease.hpp>
+#include <lockkit/cache_options.hpp>
+#include <lockkit/cache_record.hpp>
 #include <lockkit/cancellation.hpp>
 #include <lockkit/claim_store.hpp>
 #include <lockkit/deadline.hpp>
 #include <lockkit/directory.hpp>
 #include <lockkit/error.hpp>
+#include <lockkit/eviction.hpp>
 #include <lockkit/fence_gate.hpp>
 #include <lockkit/fetch.hpp>
 #include <lockkit/file_mutex.hpp>

@@ -30,9 +30,18 @@ fs::path absolute_directory(const fs::path& directory, std::error_code& ec) {
 }  // namespace
 
 cache_layout::cache_layout(const fs::path& directory, cache_options options, std::error_code& ec)
-    : directory_(absolute_directory(directory, ec)), options_(options) {
+    : directory_(absolute_directory(directory, ec)), options_(std::move(options)) {
   if (!ec) prepare(ec);
+  for (const fs::path& layer : options_.layers) {
+    if (!ec) layers_.push_back(cache_layout(as_layer(), layer, options_, ec));
+  }
   failure_ = ec;
+}
+
+cache_layout::cache_layout(as_layer /*tag*/, const fs::path& directory, const cache_options& options,
+                           std::error_code& ec)
+    : directory_(absolute_directory(directory, ec)), options_(options) {
+  options_.layers.clear();
 }
 
 void cache_layout::prepare(std::error_code& ec) {
@@ -66,6 +75,10 @@ platform::unique_fd cache_layout::open_staging(std::error_code& ec) const {
 
 platform::unique_fd cache_layout::open_partials(std::error_code& ec) const {
   return open_made(part_path('p'), ec);
+}
+
+platform::unique_fd cache_layout::open_displaced(std::error_code& ec) const {
+  return open_made(part_path('q'), ec);
 }
 
 platform::unique_fd cache_layout::open_shard(char part, std::string_view name, std::error_code& ec) const {

@@ -17,6 +17,8 @@ struct pinned_content {
   std::filesystem::path path;
   platform::unique_fd file;  ///< read-only
   bool fetched_here = false;
+  bool stored_here = false;  ///< and the fetch brought bytes
+  std::size_t layer = 0;     ///< 0: the cache's own; n: its n-th layer
 };
 
 /// None: there is no record that can be trusted. A code: reading failed for a reason that a fetch would not cure.
@@ -28,7 +30,7 @@ struct pinned_content {
 /// None: there is no regular file of that size. A code as above.
 [[nodiscard]] platform::unique_fd open_content(const std::string& path, std::uint64_t size, std::error_code& ec);
 
-/// The hit. Takes no lock. None: a miss.
+/// The hit, in the cache or one of its layers. Takes no lock. None: a miss.
 [[nodiscard]] std::optional<pinned_content> find_content(const cache_layout& layout, std::string_view key,
                                                          std::string_view name, std::error_code& ec);
 

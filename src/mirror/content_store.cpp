@@ -8,7 +8,7 @@
 ///     runs meanwhile, and no other lock is taken; the order is always key, then gate.
 ///  4. The content goes to its digest's name only if nothing is there. If something is, it is read and compared: good,
 ///     it is used as it is, so that one content is stored once; bad (truncated, or written through a hard link), it is
-///     replaced. Reading costs little beside the fetch that has just ended.
+///     replaced; leases on it count for what replaces it. Reading costs little beside the fetch that has just ended.
 ///  5. Content before record: a crash in between leaves an unnamed content, which the next fetch uses and a sweep
 ///     removes, never a record that promises what is not there.
 ///  6. A content that the source says is current gets a new record and nothing else; behind the gate it is looked whether
@@ -23,8 +23,10 @@
 
 #include <lockkit/error.hpp>
 
+#include "content_removal.hpp"
 #include "gate.hpp"
 #include "platform/file.hpp"
+#include "sweep.hpp"
 
 namespace lockkit::detail {
 namespace {
@@ -113,7 +115,8 @@ class publication {
     if (put(publish_mode::if_absent) == publish_result::published || ec) return;
     std::error_code unreadable;  // then it is no good to anybody: replaced
     if (!stands_already(layout_.content_path(content_.sha256), content_, level_, unreadable)) {
-      put(publish_mode::replace);
+      const displacement old(layout_, content_.sha256, ec);
+      if (!ec) put(publish_mode::replace);
     } else if (level_ == durability::durable) {
       platform::sync_file(contents_.get(), ec);
     }
@@ -126,6 +129,15 @@ class publication {
   durability level_;
   platform::unique_fd contents_;
 };
+
+/// It was hashed while it was written, or where it stood already: hit_check::stat need not do it again.
+void remember(const cache_layout& layout, pinned_content& stored) {
+  stored.stored_here = true;
+  if (layout.options().check != hit_check::stat) return;
+  std::error_code unknown;
+  const struct stat found = platform::status(stored.file.get(), unknown);
+  if (!unknown) layout.proofs().add(stored.path.native(), found);
+}
 
 }  // namespace
 
@@ -140,7 +152,10 @@ pinned_content store_content(const cache_layout& layout, std::string_view name, 
   record.size = content.size;
   pinned_content result{std::move(record), layout.content_path(content.sha256), {}, true};
   publication(layout, name, stream.file(), content).run(result.record, until, stop, result.file, ec);
-  if (!ec) return result;
+  if (!ec) {
+    remember(layout, result);
+    return result;
+  }
   std::error_code ignored;  // the failure that is being reported counts
   drop_content(layout, content.sha256, deadline(), ignored);
   return {};

@@ -1,7 +1,6 @@
 #pragma once
-/// Putting contents and records in place, and taking them away.
+/// Putting contents and records in place.
 
-#include <functional>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -22,17 +21,5 @@ namespace lockkit::detail {
 [[nodiscard]] std::optional<pinned_content> renew_content(const cache_layout& layout, std::string_view name,
                                                           const key_record& former, key_record record, deadline until,
                                                           const std::stop_token& stop, std::error_code& ec);
-
-/// Calls `visit(path, name)` for every record's file. Files that are not records' are passed over.
-void visit_records(const cache_layout& layout,
-                   const std::function<void(const std::string& path, const std::string& name)>& visit,
-                   std::error_code& ec);
-
-/// Removes a content unless a record names it. True: removed, or it was not there. errc::timed_out if somebody is
-/// publishing until then.
-bool drop_content(const cache_layout& layout, std::string_view sha256, deadline until, std::error_code& ec);
-
-/// Removes every content that no record names, and what crashed processes left.
-void sweep_cache(const cache_layout& layout, deadline until, std::error_code& ec);
 
 }  // namespace lockkit::detail

@@ -15,35 +15,20 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+
 #include <lockkit/error.hpp>
 
-#include "content_store.hpp"
+#include "cache_files.hpp"
+#include "content.hpp"
 #include "digest.hpp"
 #include "key_lock.hpp"
 #include "platform/file.hpp"
 #include "platform/names.hpp"
+#include "sweep.hpp"
 
 namespace lockkit::detail {
 namespace {
-
-/// A record's file: where, and the hash that names it.
-struct record_file {
-  std::string path;
-  std::string name;
-};
-
-std::vector<record_file> record_files(const cache_layout& layout, std::error_code& ec) {
-  std::vector<record_file> files;
-  visit_records(layout, [&](const std::string& path, const std::string& name) { files.push_back({path, name}); }, ec);
-  return files;
-}
-
-/// The record, if it is one and lies where its key belongs.
-std::optional<key_record> read_own_record(const record_file& file, std::error_code& ec) {
-  auto record = read_record_exactly(file.path, ec);
-  if (record && sha256_of(record->key) != file.name) record.reset();
-  return record;
-}
 
 bool exists(const std::string& path) {
   std::error_code ec;
@@ -81,7 +66,7 @@ std::error_code damage_of_content(const cache_layout& layout, const key_record& 
 }
 
 /// None: nothing wrong, or nothing there any more.
-std::optional<cache_damage> find_damage(const cache_layout& layout, const record_file& file) {
+std::optional<cache_damage> find_damage(const cache_layout& layout, const cache_file& file) {
   std::error_code ec;
   const auto record = read_own_record(file, ec);
   if (ec) return cache_damage{{}, ec};
@@ -95,25 +80,89 @@ std::optional<cache_damage> find_damage(const cache_layout& layout, const record
 }
 
 /// Rule 3. The content goes with the sweep that follows.
-void remove_damaged(const cache_layout& layout, const record_file& file, deadline until, std::error_code& ec) {
+bool remove_damaged(const cache_layout& layout, const cache_file& file, deadline until, std::error_code& ec) {
   key_lock lock(layout, file.name, "repair");
   lock.acquire(until, {}, ec);
-  if (ec) return;
+  if (ec) return false;
   const auto damage = find_damage(layout, file);
-  if (!damage || !is_proven(damage->error)) return;
+  if (!damage || !is_proven(damage->error)) return false;
   platform::unlink_name(AT_FDCWD, file.path.c_str(), ec);
   if (ec == std::errc::no_such_file_or_directory) ec.clear();
+  return !ec;
 }
+
+void list_directory_of(const cache_layout& layout, std::size_t layer, std::vector<cache_record>& keys,
+                       std::error_code& ec) {
+  for (const cache_file& file : files_in_part(layout, 'k', ec)) {
+    std::error_code unreadable;  // left out
+    const file_stamp stamp = stamp_at(file.path, unreadable);
+    if (auto record = read_own_record(file, unreadable)) {
+      keys.push_back({std::move(record->key), std::move(record->sha256), record->size, record->fetched_at,
+                      time_of(stamp.modified_ns), layer});
+    }
+  }
+}
+
+/// Sizes by the records; what can't be read counts nothing.
+verify_progress amount_of(const std::vector<cache_file>& files) {
+  verify_progress all;
+  all.all_keys = files.size();
+  for (const cache_file& file : files) {
+    std::error_code unreadable;
+    if (const auto record = read_own_record(file, unreadable)) all.all_bytes += record->size;
+  }
+  return all;
+}
+
+/// One verification.
+class verifying {
+ public:
+  verifying(const cache_layout& layout, const verify_options& options) : layout_(layout), options_(options) {}
+
+  std::vector<cache_damage> run(std::error_code& ec) {
+    const std::vector<cache_file> files = files_in_part(layout_, 'k', ec);
+    if (options_.on_progress) progress_ = amount_of(files);
+    for (const cache_file& file : files) {
+      look(file, ec);
+      tell(file);
+    }
+    if (options_.repair && !ec) sweep_cache(layout_, options_.until, ec);
+    return std::move(damages_);
+  }
+
+ private:
+  void look(const cache_file& file, std::error_code& ec) {
+    auto damage = find_damage(layout_, file);
+    if (!damage) return;
+    if (options_.repair && !ec && is_proven(damage->error)) {
+      damage->removed = remove_damaged(layout_, file, options_.until, ec);
+    }
+    damages_.push_back(std::move(*damage));
+  }
+
+  void tell(const cache_file& file) {
+    if (!options_.on_progress) return;
+    std::error_code unreadable;
+    const auto record = read_own_record(file, unreadable);
+    ++progress_.keys;
+    if (record) progress_.bytes = std::min(progress_.bytes + record->size, progress_.all_bytes);
+    options_.on_progress(progress_);
+  }
+
+  const cache_layout& layout_;
+  const verify_options& options_;
+  verify_progress progress_;
+  std::vector<cache_damage> damages_;
+};
 
 }  // namespace
 
 std::vector<cache_record> list_keys(const cache_layout& layout, std::error_code& ec) {
   std::vector<cache_record> keys;
-  for (const record_file& file : record_files(layout, ec)) {
-    std::error_code unreadable;  // left out
-    if (auto record = read_own_record(file, unreadable)) {
-      keys.push_back({std::move(record->key), std::move(record->sha256), record->size, record->fetched_at});
-    }
+  list_directory_of(layout, 0, keys, ec);
+  for (std::size_t n = 0; n < layout.layers().size(); ++n) {
+    std::error_code unreadable;  // it has nothing, then
+    list_directory_of(layout.layers()[n], n + 1, keys, unreadable);
   }
   return keys;
 }
@@ -136,16 +185,8 @@ bool remove_key(const cache_layout& layout, std::string_view name, std::string_v
   return !ec;
 }
 
-std::vector<cache_damage> verify_cache(const cache_layout& layout, bool repair, deadline until, std::error_code& ec) {
-  std::vector<cache_damage> damages;
-  for (const record_file& file : record_files(layout, ec)) {
-    auto damage = find_damage(layout, file);
-    if (!damage) continue;
-    damages.push_back(std::move(*damage));
-    if (repair && !ec && is_proven(damages.back().error)) remove_damaged(layout, file, until, ec);
-  }
-  if (repair && !ec) sweep_cache(layout, until, ec);
-  return damages;
+std::vector<cache_damage> verify_cache(const cache_layout& layout, const verify_options& options, std::error_code& ec) {
+  return verifying(layout, options).run(ec);
 }
 
 }  // namespace lockkit::detail

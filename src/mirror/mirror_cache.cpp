@@ -4,9 +4,11 @@
 
 #include "core/throw_error.hpp"
 #include "digest.hpp"
+#include "eviction.hpp"
 #include "key_request.hpp"
 #include "maintenance.hpp"
 #include "mirror_file.hpp"
+#include "statistics.hpp"
 
 namespace lockkit::inline v0 {
 
@@ -35,6 +37,9 @@ const std::string& cache_entry::stale_reason() const noexcept {
 }
 const std::filesystem::path& cache_entry::path() const noexcept {
   return impl_->content.path;
+}
+std::size_t cache_entry::layer() const noexcept {
+  return impl_->content.layer;
 }
 int cache_entry::native_handle() const noexcept {
   return impl_->content.file.get();
@@ -83,7 +88,7 @@ void fetch_sink::keep_partial(content_validators validators) {
 
 struct mirror_cache::impl {
   impl(const std::filesystem::path& directory, cache_options options, std::error_code& ec)
-      : layout(directory, options, ec) {}
+      : layout(directory, std::move(options), ec) {}
 
   /// The entry, and the key's lock if it was fetched for this request.
   struct obtained {
@@ -100,7 +105,9 @@ struct mirror_cache::impl {
       fetch_sink sink(state);
       fetch(sink);
     };
+    counter.asked();
     detail::answer answer = detail::key_request(layout, key, policy, request).run(call);
+    counter.answered(answer.content.fetched_here, answer.content.stored_here ? answer.content.record.size : 0);
     auto state = std::make_shared<const cache_entry::impl>(
         cache_entry::impl{std::move(answer.content), std::move(answer.stale_reason)});
     return {cache_entry(std::move(state)), std::move(answer.hold)};
@@ -112,22 +119,26 @@ struct mirror_cache::impl {
   }
 
   detail::cache_layout layout;
+  detail::request_counter counter;
 };
 
 namespace {
+
+// Each round, an eviction or a refresh and a sweep must have come between.
+constexpr int lease_rounds = 16;
 
 constexpr const char* about_destinations = "a mirror needs a usable name outside the cache's directory";
 
 }  // namespace
 
 mirror_cache::mirror_cache(const std::filesystem::path& directory, cache_options options, std::error_code& ec)
-    : impl_(std::make_unique<impl>(directory, options, ec)) {
+    : impl_(std::make_unique<impl>(directory, std::move(options), ec)) {
   detail::prepare_digests();
 }
 
 mirror_cache::mirror_cache(const std::filesystem::path& directory, cache_options options) {
   std::error_code ec;
-  mirror_cache made(directory, options, ec);
+  mirror_cache made(directory, std::move(options), ec);
   if (ec) detail::throw_error("use as a cache", directory, ec);
   impl_ = std::move(made.impl_);
 }
@@ -139,6 +150,18 @@ mirror_cache& mirror_cache::operator=(mirror_cache&& other) noexcept = default;
 cache_entry mirror_cache::get(std::string_view key, const fetch_function& fetch, fetch_policy policy,
                               const request_options& request) {
   return impl_->obtain(key, fetch, policy, request).entry;
+}
+
+cache_lease mirror_cache::lease(std::string_view key, const fetch_function& fetch, fetch_policy policy,
+                                const request_options& request) {
+  std::error_code ec;
+  for (int round = 0; round < lease_rounds; ++round) {
+    cache_lease taken(get(key, fetch, policy, request), ec);
+    if (!ec) return taken;
+    if (ec != errc::not_cached) break;
+    if (policy.which() != fetch_policy::kind::never) policy = fetch_policy::if_missing();  // it was asked for already
+  }
+  detail::throw_error("lease a content of", directory(), ec);
 }
 
 mirror_result mirror_cache::mirror(const cache_entry& entry, const std::filesystem::path& destination,
@@ -179,10 +202,33 @@ bool mirror_cache::remove(std::string_view key, deadline until) {
                           [&](std::error_code& ec) { return remove_key(impl_->layout, name, key, until, ec); });
 }
 
-std::vector<cache_damage> mirror_cache::verify(bool repair, deadline until) {
+eviction_result mirror_cache::evict(const eviction_limits& limits) {
+  impl_->require_usable();
+  return detail::throwing("evict from", directory(),
+                          [&](std::error_code& ec) { return evict_from(impl_->layout, limits, ec); });
+}
+
+std::vector<cache_damage> mirror_cache::verify(const verify_options& options) {
   impl_->require_usable();
   return detail::throwing("verify", directory(),
-                          [&](std::error_code& ec) { return verify_cache(impl_->layout, repair, until, ec); });
+                          [&](std::error_code& ec) { return verify_cache(impl_->layout, options, ec); });
+}
+
+std::vector<cache_damage> mirror_cache::verify(bool repair, deadline until) {
+  return verify(verify_options{.repair = repair, .until = until});
+}
+
+cache_statistics mirror_cache::statistics() const {
+  impl_->require_usable();
+  cache_statistics all;
+  all.own = detail::throwing("look into", directory(),
+                             [&](std::error_code& ec) { return count_directory(impl_->layout, ec); });
+  for (const detail::cache_layout& layer : impl_->layout.layers()) {
+    std::error_code unreadable;  // what was seen is told
+    all.layers.push_back(count_directory(layer, unreadable));
+  }
+  all.requests = impl_->counter.read();
+  return all;
 }
 
 const std::filesystem::path& mirror_cache::directory() const noexcept {

@@ -3,24 +3,23 @@
 ///  1. A content goes only while the gate is held exclusively, and only after every record was read then: no publisher
 ///     can be between "the content is there" and "my record names it" (gate.hpp).
 ///  2. If the records can't all be read, nothing goes.
-///  3. Readers are never asked: they hold descriptors. Whoever needs the name (a hard-linked mirror) copes with losing
-///     it.
+///  3. Readers are never asked: they hold descriptors. Who needs the name has a lease, and the content stays.
+///     A hard-linked mirror that is just being made copes with losing it.
+///  4. Many contents go in batches, with the gate open in between: publishers wait for reading the records and some
+///     unlinks, never for a disk that gives blocks back, since descriptors are kept until the gate has been left.
 
-#include <fcntl.h>
+#include "sweep.hpp"
 
 #include <algorithm>
-#include <filesystem>
 #include <iterator>
-#include <set>
-#include <vector>
 
 #include <lockkit/error.hpp>
+#include <lockkit/staged_file.hpp>
 
-#include "content_store.hpp"
-#include "digest.hpp"
+#include "cache_files.hpp"
+#include "content.hpp"
 #include "gate.hpp"
 #include "partial_file.hpp"
-#include "platform/names.hpp"
 
 namespace lockkit::detail {
 namespace {
@@ -30,52 +29,62 @@ namespace fs = std::filesystem;
 // How long a writer can at most be between making a named file and locking it, where there are no unnamed ones.
 constexpr std::chrono::minutes made_without_lock{1};
 
-/// What lies in `directory`; nothing if it has gone.
-std::vector<fs::path> list_directory(const fs::path& directory, std::error_code& ec) {
-  std::vector<fs::path> found;
-  fs::directory_iterator at(directory, ec);
-  for (; !ec && at != fs::directory_iterator(); at.increment(ec)) found.push_back(at->path());
-  if (ec == std::errc::no_such_file_or_directory) ec.clear();
-  return found;
-}
+/// Rule 4; every content of a batch costs a descriptor.
+constexpr std::size_t largest_batch = 128;
 
-/// The directories b/ab or k/ab.
-std::vector<fs::path> list_shards(const cache_layout& layout, char part, std::error_code& ec) {
-  std::vector<fs::path> shards = list_directory(layout.part_path(part), ec);
-  std::erase_if(shards, [](const fs::path& path) { return path.filename().native().size() != 2; });
-  return shards;
-}
-
-/// Every file in part `b` or `k` whose name is a digest's.
-template <class Visit>
-void visit_files(const cache_layout& layout, char part, Visit&& visit, std::error_code& ec) {
-  for (const fs::path& shard : list_shards(layout, part, ec)) {
-    for (const fs::path& file : list_directory(shard, ec)) {
-      const std::string name = file.filename().native();
-      if (!ec && is_digest(name)) visit(file.native(), name);
-      if (ec) return;
-    }
+void remove_batch(const cache_layout& layout, std::span<const std::string> digests, deadline until,
+                  std::vector<swept_content>& swept, std::error_code& ec) {
+  std::vector<platform::unique_fd> unlinked;  // closed after the gate
+  gate passage(layout);
+  passage.enter_exclusive(until, {}, ec);
+  if (ec) return;
+  const std::set<std::string> named = named_contents(layout, ec);
+  for (const std::string& digest : digests) {
+    if (ec) return;
+    if (named.contains(digest)) continue;
+    const removal outcome = remove_content(layout, digest, unlinked, ec);
+    if (!ec) swept.push_back({digest, outcome});
   }
 }
 
-void remove_file(const std::string& path, std::error_code& ec) {
-  platform::unlink_name(AT_FDCWD, path.c_str(), ec);
-  if (ec == std::errc::no_such_file_or_directory) ec.clear();
-}
+}  // namespace
 
-/// Rules 1 and 2. The caller holds the gate.
+/// Rules 1 and 2. Who removes on the strength of it holds the gate.
 std::set<std::string> named_contents(const cache_layout& layout, std::error_code& ec) {
   std::set<std::string> named;
-  visit_records(
-      layout,
-      [&](const std::string& path, const std::string&) {
-        if (auto record = ec ? std::nullopt : read_record_exactly(path, ec)) named.insert(std::move(record->sha256));
+  ec.clear();
+  visit_files(
+      layout, 'k',
+      [&](const cache_file& file) {
+        if (auto record = read_record_exactly(file.path, ec)) named.insert(std::move(record->sha256));
       },
       ec);
   return named;
 }
 
-void sweep_leftovers(const cache_layout& layout, std::error_code& ec) {
+std::vector<swept_content> remove_unnamed(const cache_layout& layout, const std::vector<std::string>& digests,
+                                          deadline until, std::error_code& ec) {
+  std::vector<swept_content> swept;
+  const std::span<const std::string> all(digests);
+  ec.clear();
+  for (std::size_t at = 0; at < all.size() && !ec; at += largest_batch) {
+    remove_batch(layout, all.subspan(at, std::min(largest_batch, all.size() - at)), until, swept, ec);
+  }
+  return swept;
+}
+
+bool drop_content(const cache_layout& layout, std::string_view sha256, deadline until, std::error_code& ec) {
+  const auto swept = remove_unnamed(layout, {std::string(sha256)}, until, ec);
+  return !ec && !swept.empty() && swept.front().outcome != removal::leased;
+}
+
+void sweep_unfinished(const cache_layout& layout, deadline until, std::error_code& ec) {
+  {
+    gate passage(layout);
+    passage.enter_exclusive(until, {}, ec);
+    if (!ec) sweep_displaced(layout, ec);
+  }
+  if (ec) return;
   std::vector<fs::path> places = list_shards(layout, 'b', ec);
   if (!ec) std::ranges::move(list_shards(layout, 'k', ec), std::back_inserter(places));
   places.emplace_back(layout.part_path('t'));
@@ -84,37 +93,19 @@ void sweep_leftovers(const cache_layout& layout, std::error_code& ec) {
     if (!ec) sweep_staged(place, made_without_lock, ec);
     if (ec == std::errc::no_such_file_or_directory) ec.clear();
   }
-}
-
-}  // namespace
-
-void visit_records(const cache_layout& layout,
-                   const std::function<void(const std::string& path, const std::string& name)>& visit,
-                   std::error_code& ec) {
-  ec.clear();
-  visit_files(layout, 'k', visit, ec);
-}
-
-bool drop_content(const cache_layout& layout, std::string_view sha256, deadline until, std::error_code& ec) {
-  gate passage(layout);
-  passage.enter_exclusive(until, {}, ec);
-  if (ec || named_contents(layout, ec).contains(std::string(sha256)) || ec) return false;
-  remove_file(layout.content_path(sha256), ec);
-  return !ec;
+  if (!ec) sweep_partials(layout, ec);
 }
 
 void sweep_cache(const cache_layout& layout, deadline until, std::error_code& ec) {
-  gate passage(layout);
-  passage.enter_exclusive(until, {}, ec);
-  if (ec) return;
   const std::set<std::string> named = named_contents(layout, ec);
-  const auto remove_unnamed = [&](const std::string& path, const std::string& name) {
-    if (!named.contains(name)) remove_file(path, ec);
-  };
-  if (!ec) visit_files(layout, 'b', remove_unnamed, ec);
-  passage.leave();
-  if (!ec) sweep_leftovers(layout, ec);
-  if (!ec) sweep_partials(layout, ec);
+  std::vector<std::string> unnamed;
+  if (!ec) {
+    for (const cache_file& content : files_in_part(layout, 'b', ec)) {
+      if (!named.contains(content.name)) unnamed.push_back(content.name);
+    }
+  }
+  if (!ec) remove_unnamed(layout, unnamed, until, ec);
+  if (!ec) sweep_unfinished(layout, until, ec);
 }
 
 }  // namespace lockkit::detail

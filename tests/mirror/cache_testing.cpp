@@ -9,6 +9,7 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "mirror/digest.hpp"
 #include "support/scratch.hpp"
 
 namespace testing {
@@ -47,7 +48,8 @@ std::set<std::string> files_of_cache(const fs::path& cache) {
   std::set<std::string> files;
   for (const auto& entry : fs::recursive_directory_iterator(cache)) {
     const std::string name = fs::relative(entry.path(), cache).string();
-    const bool expected = name.starts_with("l/") || name == "gate" || name == "gate-turn" || name == "CACHEDIR.TAG";
+    const bool expected =
+        name.starts_with("l/") || name == "gate" || name == "gate-turn" || name == "evict" || name == "CACHEDIR.TAG";
     if (!entry.is_directory() && !expected) files.insert(name);
   }
   return files;
@@ -60,6 +62,15 @@ fs::path only_file(const fs::path& cache, char part) {
   }
   if (found.size() != 1) throw std::runtime_error("there is not exactly one file in that part of the cache");
   return found.front();
+}
+
+fs::path record_of(const fs::path& cache, const std::string& key) {
+  const std::string name = lockkit::detail::sha256_of(key);
+  return cache / "k" / name.substr(0, 2) / name;
+}
+
+void set_last_use(const fs::path& cache, const std::string& key, std::chrono::minutes ago) {
+  fs::last_write_time(record_of(cache, key), fs::file_time_type::clock::now() - ago);
 }
 
 void damage(const fs::path& file, const std::string& text) {

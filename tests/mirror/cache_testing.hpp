@@ -1,6 +1,7 @@
 #pragma once
 /// What the tests of the cache share.
 
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <set>
@@ -27,6 +28,10 @@ std::error_code code_of(const std::function<void()>& call);
 std::set<std::string> files_of_cache(const std::filesystem::path& cache);
 /// The only file of part 'b' or 'k'; throws if there is not exactly one.
 std::filesystem::path only_file(const std::filesystem::path& cache, char part);
+/// The file of a key's record.
+std::filesystem::path record_of(const std::filesystem::path& cache, const std::string& key);
+/// Makes a key look as though it had been used so long ago.
+void set_last_use(const std::filesystem::path& cache, const std::string& key, std::chrono::minutes ago);
 /// Overwrites a read-only file of the cache in place, as a program that writes through a hard link does.
 void damage(const std::filesystem::path& file, const std::string& text);
 

@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr cache_options durable{.level = durability::durable};
+const cache_options durable{.level = durability::durable};
 
 struct fixture {
   testing::scratch_directory place{testing::memory_directory()};
