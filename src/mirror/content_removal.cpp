@@ -79,11 +79,13 @@ std::vector<std::string> displaced_files(const cache_layout& layout, std::string
   return found;
 }
 
-/// Rule 3.
-bool is_displaced_leased(const cache_layout& layout, std::string_view sha256, std::error_code& ec) {
+/// Rule 3. `locked`: what this process has locked itself, if anything. It can have a name in q/ already, when a process
+/// died before it gave the other one away.
+bool is_displaced_leased(const cache_layout& layout, std::string_view sha256, int locked, std::error_code& ec) {
   for (const std::string& path : displaced_files(layout, sha256, ec)) {
+    if (locked >= 0 && has_name(locked, path, ec)) continue;
     platform::unique_fd held;
-    if (claim_name(path, held, ec) == claiming::refused && !ec) return true;
+    if (!ec && claim_name(path, held, ec) == claiming::refused && !ec) return true;
     if (ec) return false;
   }
   return false;
@@ -95,7 +97,7 @@ bool is_leased(const cache_layout& layout, std::string_view sha256, std::error_c
   platform::unique_fd held;
   const claiming found = claim_name(layout.content_path(sha256), held, ec);
   if (ec) return false;
-  return found == claiming::refused || is_displaced_leased(layout, sha256, ec);
+  return found == claiming::refused || is_displaced_leased(layout, sha256, held.get(), ec);
 }
 
 removal remove_content(const cache_layout& layout, std::string_view sha256, std::vector<platform::unique_fd>& unlinked,
@@ -104,7 +106,7 @@ removal remove_content(const cache_layout& layout, std::string_view sha256, std:
   platform::unique_fd held;
   const claiming found = claim_name(path, held, ec);
   if (ec || found == claiming::gone) return removal::gone;
-  if (found == claiming::refused || is_displaced_leased(layout, sha256, ec)) return removal::leased;
+  if (found == claiming::refused || is_displaced_leased(layout, sha256, held.get(), ec)) return removal::leased;
   if (!ec) unlink_path(path, ec);
   if (held) unlinked.push_back(std::move(held));
   return ec ? removal::gone : removal::removed;
