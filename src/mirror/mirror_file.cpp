@@ -26,6 +26,7 @@
 
 #include <lockkit/error.hpp>
 
+#include "fs/durable_names.hpp"
 #include "fs/staging.hpp"
 #include "fs/temporary_name.hpp"
 #include "platform/file.hpp"
@@ -161,13 +162,7 @@ class mirroring {
   }
 
   void make_durable(std::error_code& ec) const {
-    if (options_.level != durability::durable) return;
-    platform::sync_file(target_.directory(), ec);
-    // Directories that can't be synced: the file's own sync brings its new name to the disk on journalled filesystems.
-    if (ec == std::errc::invalid_argument || ec == std::errc::bad_file_descriptor || ec == std::errc::not_supported) {
-      platform::sync_file(source_.file, ec);
-    }
-    if (ec) ec = errc::published_not_durable;
+    sync_names(target_.directory(), source_.file, options_.level, ec);
   }
 
   const mirror_source& source_;

@@ -150,6 +150,11 @@ void sync_file(int fd, std::error_code& ec) noexcept {
   invoke("fsync", ec, [&] { return ::fsync(fd); });
 }
 
+void start_writeback(int fd) noexcept {
+  std::error_code ignored;
+  invoke("sync_file_range", ignored, [&] { return ::sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE); });
+}
+
 void flush_to_server(int fd, std::error_code& ec) noexcept {
   unique_fd duplicate(invoke("fcntl", ec, [&] { return ::fcntl(fd, F_DUPFD_CLOEXEC, 0); }));
   if (!ec) close_checked(duplicate, ec);

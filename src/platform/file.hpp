@@ -54,6 +54,8 @@ LOCKKIT_PRIVATE_API void check_access(int directory, const char* name, std::erro
 [[nodiscard]] LOCKKIT_PRIVATE_API bool is_append_only(int fd, std::error_code& ec) noexcept;
 
 LOCKKIT_PRIVATE_API void sync_file(int fd, std::error_code& ec) noexcept;
+/// Begins to write the file's data to the disk and does not wait. A hint: what fails here, a later sync reports.
+LOCKKIT_PRIVATE_API void start_writeback(int fd) noexcept;
 /// What close() would do with data that a network filesystem still holds back: sends it and reports how that went,
 /// while the descriptor stays open. Nothing happens on local filesystems.
 LOCKKIT_PRIVATE_API void flush_to_server(int fd, std::error_code& ec) noexcept;

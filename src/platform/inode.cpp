@@ -17,7 +17,8 @@ inode_facts look(int directory, const char* name, int flags, std::error_code& ec
           .links = found.stx_nlink,
           .size = found.stx_size,
           .mode = found.stx_mode,
-          .owner = found.stx_uid};
+          .owner = found.stx_uid,
+          .mount_root = (found.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0};
 }
 
 }  // namespace

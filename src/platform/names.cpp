@@ -42,6 +42,10 @@ void rename_if_absent(int from_directory, const char* from, int to_directory, co
   invoke("renameat2", ec, [&] { return ::renameat2(from_directory, from, to_directory, to, RENAME_NOREPLACE); });
 }
 
+void rename_exchange(int directory, const char* one, const char* other, std::error_code& ec) noexcept {
+  invoke("renameat2", ec, [&] { return ::renameat2(directory, one, directory, other, RENAME_EXCHANGE); });
+}
+
 void unlink_name(int directory, const char* name, std::error_code& ec) noexcept {
   invoke("unlinkat", ec, [&] { return ::unlinkat(directory, name, 0); });
 }

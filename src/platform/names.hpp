@@ -22,6 +22,9 @@ LOCKKIT_PRIVATE_API void rename_if_absent(int directory, const char* from, const
                                           std::error_code& ec) noexcept;
 LOCKKIT_PRIVATE_API void rename_if_absent(int from_directory, const char* from, int to_directory, const char* to,
                                           std::error_code& ec) noexcept;
+/// Each gets the other's name, in one step. EINVAL, ENOSYS or EOPNOTSUPP where the filesystem can't do it.
+LOCKKIT_PRIVATE_API void rename_exchange(int directory, const char* one, const char* other,
+                                         std::error_code& ec) noexcept;
 LOCKKIT_PRIVATE_API void unlink_name(int directory, const char* name, std::error_code& ec) noexcept;
 /// What a symbolic link says.
 [[nodiscard]] LOCKKIT_PRIVATE_API std::string read_link(int directory, const char* name, std::error_code& ec);
