@@ -57,6 +57,7 @@ class LOCKKIT_API staged_file {
   void discard() noexcept;
 
  private:
+  friend class publish_batch;
   struct impl;
   std::unique_ptr<impl> impl_;
 };
