@@ -177,7 +177,8 @@ void publish_batch::add(const std::filesystem::path& target, std::span<const std
 }
 
 void publish_batch::add(staged_file&& file) {
-  if (file.impl_) impl_->files.push_back(std::move(file.impl_));
+  staged_file taken(std::move(file));
+  if (taken.impl_) impl_->files.push_back(std::move(taken.impl_));
 }
 
 std::size_t publish_batch::size() const noexcept {

@@ -161,9 +161,7 @@ class mirroring {
     platform::unlink_name(target_.directory(), temporary.data(), gone);
   }
 
-  void make_durable(std::error_code& ec) const {
-    sync_names(target_.directory(), source_.file, options_.level, ec);
-  }
+  void make_durable(std::error_code& ec) const { sync_names(target_.directory(), source_.file, options_.level, ec); }
 
   const mirror_source& source_;
   destination& target_;
