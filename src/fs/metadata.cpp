@@ -1,7 +1,6 @@
 #include "metadata.hpp"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
@@ -11,6 +10,7 @@
 
 #include "platform/attributes.hpp"
 #include "platform/file.hpp"
+#include "platform/inode.hpp"
 
 namespace lockkit::detail {
 namespace {
@@ -43,7 +43,7 @@ bool vouches_for_content(std::string_view name) noexcept {
 
 class taking_over {
  public:
-  taking_over(staging& file, const struct stat& old) : file_(file), old_(old) {}
+  taking_over(staging& file, const platform::inode_facts& old) : file_(file), old_(old) {}
 
   /// Rule 1. The first thing that could not be kept is remembered.
   void run(int old_file, std::error_code& ec) {
@@ -67,14 +67,14 @@ class taking_over {
   }
 
   void keep_owner(std::error_code& ec) {
-    const struct stat mine = platform::status(file_.fd(), ec);
+    const platform::inode_facts mine = platform::facts(file_.fd(), ec);
     if (ec) return;
-    if (mine.st_gid != old_.st_gid) {
-      platform::change_owner(file_.fd(), platform::same_owner, old_.st_gid, ec);
+    if (mine.group != old_.group) {
+      platform::change_owner(file_.fd(), platform::same_owner, old_.group, ec);
       group_kept_ = kept(ec);
     }
-    if (ec || mine.st_uid == old_.st_uid) return;
-    platform::change_owner(file_.fd(), old_.st_uid, platform::same_owner, ec);
+    if (ec || mine.owner == old_.owner) return;
+    platform::change_owner(file_.fd(), old_.owner, platform::same_owner, ec);
     user_kept_ = kept(ec);
   }
 
@@ -112,13 +112,13 @@ class taking_over {
 
   /// Rule 2.
   [[nodiscard]] unsigned permitted_mode() const noexcept {
-    unsigned mode = old_.st_mode & 07777U;
+    unsigned mode = old_.mode & 07777U;
     if (!group_kept_ || !list_kept_) mode = (mode & ~070U) | (mode & ((mode & 07U) << 3U));
     return owner_kept() ? mode : mode & ~set_id_bits;
   }
 
   staging& file_;
-  const struct stat& old_;
+  const platform::inode_facts& old_;
   bool user_kept_ = true;
   bool group_kept_ = true;
   bool list_kept_ = true;
@@ -130,9 +130,9 @@ class taking_over {
 
 void take_over_metadata(int directory, const char* name, metadata_policy policy, staging& file, publish_report& report,
                         std::error_code& ec) {
-  const struct stat old = platform::status_at(directory, name, ec);
+  const platform::inode_facts old = platform::facts_at(directory, name, ec);
   if (ec == std::errc::no_such_file_or_directory) ec.clear();
-  if (ec || !S_ISREG(old.st_mode)) return;
+  if (ec || !old.is_regular()) return;
   std::error_code unreadable;
   const platform::unique_fd old_file =
       platform::open_at(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, unreadable);
@@ -147,7 +147,7 @@ void take_over_metadata(int directory, const char* name, metadata_policy policy,
 }
 
 void copy_metadata(int from, staging& to, std::error_code& ec) {
-  const struct stat old = platform::status(from, ec);
+  const platform::inode_facts old = platform::facts(from, ec);
   if (ec) return;
   taking_over work(to, old);
   work.run(from, ec);

@@ -12,6 +12,7 @@
 
 #include "metadata.hpp"
 #include "platform/attributes.hpp"
+#include "platform/inode.hpp"
 
 namespace lockkit::detail {
 namespace {
@@ -38,7 +39,7 @@ publish_target locate(const std::filesystem::path& path, const publish_options& 
 unsigned publication::creation_mode(std::error_code& ec) const noexcept {
   if (options_.permissions) return static_cast<unsigned>(*options_.permissions) & any_file;
   if (options_.metadata == metadata_policy::fresh) return any_file;
-  static_cast<void>(platform::status_at(directory_, name(), ec));
+  static_cast<void>(platform::facts_at(directory_, name(), ec));
   const bool nothing = ec == std::errc::no_such_file_or_directory;
   if (nothing) ec.clear();
   return nothing ? any_file : own_file;
@@ -99,14 +100,14 @@ void publication::seal(std::error_code& ec) {
 
 /// Rule 4.
 void publication::copy_to_fresh_file(std::error_code& ec) {
-  const struct stat given_up = platform::status(file_.fd(), ec);
+  const platform::inode_facts given_up = platform::facts(file_.fd(), ec);
   if (ec) return;
-  staging fresh(directory_, target_.name, ec, {.mode = given_up.st_mode & own_file});
+  staging fresh(directory_, target_.name, ec, {.mode = given_up.mode & own_file});
   if (ec) return;
   const std::uint64_t copied = platform::copy_file(file_.fd(), fresh.fd(), ec);
   fresh.written_elsewhere();
-  if (!ec && copied != static_cast<std::uint64_t>(given_up.st_size)) ec = errc::integrity_mismatch;
-  if (!ec) fresh.set_permissions(given_up.st_mode & 07777U, ec);
+  if (!ec && copied != given_up.size) ec = errc::integrity_mismatch;
+  if (!ec) fresh.set_permissions(given_up.mode & 07777U, ec);
   if (!ec) dress(fresh, ec);
   if (!ec) take_over(fresh, ec);
   if (!ec && fresh.seal(ec) == seal_state::writer_remains) {
