@@ -33,6 +33,7 @@ struct job {
   data_set what;
   std::optional<fs::path> destination;
   std::optional<fs::path> result;  ///< where it is, once it is there
+  bool unmodified = false;         ///< the source was asked, and had nothing new
 };
 
 /// --to names a directory if it is one, ends in a slash, or several data sets are to go there.
@@ -126,7 +127,8 @@ class getter {
   void bring(job& mine) {
     const auto fetch = [&](lockkit::fetch_sink& sink) {
       shared_.out.progress(mine.what.label(), {});
-      transfer(mine.what.url, sink, transfer_settings(mine.what));
+      const transfer_result how = transfer(mine.what.url, sink, transfer_settings(mine.what));
+      mine.unmodified = how == transfer_result::not_modified;
     };
     const lockkit::request_options request = request_for(mine.what);
     if (!mine.destination) {
@@ -141,10 +143,12 @@ class getter {
 
   void arrived(job& mine, const lockkit::cache_entry& entry, const fs::path& path, std::string_view how) {
     mine.result = path;
-    shared_.out.finish(mine.what.label(), entry.fetched_here());
-    const std::string age =
-        entry.fetched_here() ? "" : fmt::format("; fetched {} ago", describe_age(entry.fetched_at()));
+    shared_.out.finish(mine.what.label(), entry.fetched_here() && !mine.unmodified);
+    std::string age = entry.fetched_here() ? "" : fmt::format("; fetched {} ago", describe_age(entry.fetched_at()));
+    if (entry.fetched_here() && mine.unmodified) age = "; not modified at its source";
     shared_.out.say(fmt::format("{}: {} ({}{})", mine.what.label(), path.native(), how, age));
+    if (entry.stale_reason().empty()) return;
+    shared_.out.say(fmt::format("{}: {}", mine.what.label(), describe_staleness(entry)));
   }
 
   lockkit::request_options request_for(const data_set& what) {
@@ -153,6 +157,8 @@ class getter {
     request.stop = shared_.stop.token();
     request.sha256 = what.sha256;
     request.on_progress = [this, label = what.label()](const auto& now) { shared_.out.progress(label, now); };
+    request.offline = given_.fetch.offline_mode();
+    request.on_wait_progress = request.on_progress;
     request.on_wait = [this, label = what.label()](const std::string&, const lockkit::owner& holder) {
       shared_.out.say(fmt::format("{}: waiting for {}, which fetches it already", label, holder.describe()));
     };

@@ -22,7 +22,8 @@
 #include <lockkit/mirror_cache.hpp>
 #include <lockkit/mirror_options.hpp>
 #include <lockkit/owner.hpp>
-#include <lockkit/publish_directory.hpp>
+#include <lockkit/publish_batch.hpp>
+#include <lockkit/publish_options.hpp>
 #include <lockkit/retry.hpp>
 #include <lockkit/settle.hpp>
 #include <lockkit/staged_file.hpp>

@@ -3,55 +3,22 @@
 ///
 /// Content is written aside, in the target's own directory, and put in place by one rename or link: readers see the
 /// old content or the new, never a part, never nothing. What survives a power cut depends on the durability that the
-/// caller names:
-///
-///   durability    readers, kill -9      after a power cut             costs
-///   visible       old or new            old, new or an EMPTY file     no sync
-///   consistent    old or new            old or new                    fsync(file)
-///   durable       old or new            new, once commit returned     fsync(file), fsync(directory)
-///   (measured on ext4, xfs and btrfs; see docs/durability.md)
+/// caller names (publish_options.hpp).
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string_view>
 #include <system_error>
 
 #include <lockkit/error.hpp>
 #include <lockkit/export.hpp>
+#include <lockkit/publish_options.hpp>
 
 namespace lockkit::inline v0 {
-
-enum class durability { visible, consistent, durable };
-
-enum class publish_mode {
-  replace,  ///< whatever regular file stands there is replaced. Anything else is left alone: std::errc::is_a_directory
-            ///< for directories, errc::not_a_regular_file for FIFOs, sockets and devices
-  if_absent,  ///< only if nothing stands there, not even a dangling link
-};
-
-/// After an error it says nothing.
-enum class publish_result {
-  published,
-  already_exists,  ///< if_absent: somebody was first; nothing was changed
-};
-
-/// What to do when the target is a symbolic link.
-enum class symlink_policy {
-  replace,  ///< the link itself is replaced by the file
-  follow,   ///< the file that it leads to is replaced, or made if it is missing; the link stays. At most 40 links, and
-            ///< none that another user put into a sticky directory that everybody writes to (/tmp)
-};
-
-struct publish_options {
-  publish_mode mode = publish_mode::replace;
-  std::optional<std::filesystem::perms> permissions{};  ///< unset: 0666 under the umask and default ACL, as open() does
-  symlink_policy symlinks = symlink_policy::replace;
-};
 
 /// A file being written aside. Used by one thread at a time. Destroying it without commit() discards it; a crash leaves
 /// nothing, or a file `.<name>.<26 characters>.lkt` that sweep_staged removes. A forked child can neither write nor
@@ -84,15 +51,18 @@ class LOCKKIT_API staged_file {
   /// errc::unsupported_filesystem.
   publish_result commit(durability level = durability::consistent);
   publish_result commit(durability level, std::error_code& ec);
+  /// What became of seal and metadata, after commit.
+  [[nodiscard]] publish_report report() const noexcept;
   /// Drops the content. Also done by the destructor.
   void discard() noexcept;
 
  private:
+  friend class publish_batch;
   struct impl;
   std::unique_ptr<impl> impl_;
 };
 
-/// staged_file, write, commit in one call.
+/// staged_file, write, commit in one call. Who wants the report uses a staged_file.
 LOCKKIT_API publish_result publish(const std::filesystem::path& target, std::span<const std::byte> bytes,
                                    durability level = durability::consistent, publish_options options = {});
 LOCKKIT_API publish_result publish(const std::filesystem::path& target, std::span<const std::byte> bytes,
@@ -102,10 +72,9 @@ inline publish_result publish(const std::filesystem::path& target, std::string_v
   return publish(target, std::as_bytes(std::span(text)), level, options);
 }
 
-/// Removes staged files and directories that crashed processes left in `directory` (not below it), and directories that
-/// were replaced while somebody read them (see publish_directory.hpp): those whose kernel lock is free.
-/// Directories, and files where they can't be made without a name (no O_TMPFILE), must also be `minimum_age` old (60 s) by
-/// the filesystem's own clock, and a day on network filesystems. Live writers are never touched; nothing is where kernel
+/// Removes staged files that crashed processes left in `directory` (not below it): those whose kernel lock is free.
+/// Where files can't be made without a name (no O_TMPFILE), they must also be `minimum_age` old (60 s) by the
+/// filesystem's own clock, and a day on network filesystems. Live writers are never touched; nothing is where kernel
 /// locks don't work. Other users' leftovers are left to them, but by root. Returns how many were removed; an error with
 /// one of them does not keep it from the others.
 LOCKKIT_API std::size_t sweep_staged(const std::filesystem::path& directory);

@@ -1,17 +1,10 @@
 #include <lockkit/staged_file.hpp>
 
 #include "core/throw_error.hpp"
-#include "publish_target.hpp"
-#include "staging.hpp"
+#include "publication.hpp"
 
 namespace lockkit::inline v0 {
 namespace {
-
-/// To create with: at no time more than what was asked for.
-unsigned creation_mode(const publish_options& options) noexcept {
-  constexpr unsigned any_file = 0666;
-  return options.permissions ? static_cast<unsigned>(*options.permissions) & any_file : any_file;
-}
 
 std::error_code nothing_staged() noexcept {
   return std::make_error_code(std::errc::bad_file_descriptor);
@@ -19,28 +12,14 @@ std::error_code nothing_staged() noexcept {
 
 }  // namespace
 
-struct staged_file::impl {
-  std::filesystem::path path;
-  publish_mode mode;
-  detail::publish_target target;  // outlives `file`, which works in its directory
-  detail::staging file;
-
-  void open(const publish_options& options, std::error_code& ec) {
-    target = detail::find_target(path, options.symlinks, ec);
-    if (ec) return;
-    file = detail::staging(target.directory.get(), target.name, ec, {.mode = creation_mode(options)});
-    if (!ec && options.permissions) file.set_permissions(static_cast<unsigned>(*options.permissions), ec);
-  }
-};
-
 staged_file::staged_file(const std::filesystem::path& target, publish_options options, std::error_code& ec)
-    : impl_(new impl{target, options.mode, {}, {}}) {
-  impl_->open(options, ec);
+    : impl_(new impl(target, options)) {
+  impl_->work.open(ec);
 }
 
 staged_file::staged_file(const std::filesystem::path& target, publish_options options)
-    : impl_(new impl{target, options.mode, {}, {}}) {
-  detail::throwing("stage", target, [&](std::error_code& ec) { impl_->open(options, ec); });
+    : impl_(new impl(target, options)) {
+  detail::throwing("stage", target, [&](std::error_code& ec) { impl_->work.open(ec); });
 }
 
 staged_file::~staged_file() = default;
@@ -49,7 +28,7 @@ staged_file& staged_file::operator=(staged_file&& other) noexcept = default;
 
 void staged_file::write(std::span<const std::byte> bytes, std::error_code& ec) {
   if (impl_) {
-    impl_->file.append(bytes, ec);
+    impl_->work.file().append(bytes, ec);
   } else {
     ec = nothing_staged();
   }
@@ -60,18 +39,18 @@ void staged_file::write(std::span<const std::byte> bytes) {
 }
 
 std::uint64_t staged_file::size() const noexcept {
-  return impl_ ? impl_->file.size() : 0;
+  return impl_ ? impl_->work.file().size() : 0;
 }
 
 int staged_file::native_handle() const noexcept {
   if (!impl_) return -1;
-  impl_->file.written_elsewhere();
-  return impl_->file.fd();
+  impl_->work.file().written_elsewhere();
+  return impl_->work.file().fd();
 }
 
 const std::filesystem::path& staged_file::target() const noexcept {
   static const std::filesystem::path none;
-  return impl_ ? impl_->path : none;
+  return impl_ ? impl_->work.path() : none;
 }
 
 publish_result staged_file::commit(durability level, std::error_code& ec) {
@@ -79,8 +58,7 @@ publish_result staged_file::commit(durability level, std::error_code& ec) {
     ec = nothing_staged();
     return publish_result::published;
   }
-  const publish_result result =
-      impl_->file.publish_as(impl_->target.directory.get(), impl_->target.name.c_str(), impl_->mode, level, ec);
+  const publish_result result = impl_->work.commit(level, ec);
   discard();
   return result;
 }
@@ -89,10 +67,12 @@ publish_result staged_file::commit(durability level) {
   return detail::throwing("publish", target(), [&](std::error_code& ec) { return commit(level, ec); });
 }
 
+publish_report staged_file::report() const noexcept {
+  return impl_ ? impl_->work.report() : publish_report{};
+}
+
 void staged_file::discard() noexcept {
-  if (!impl_) return;
-  impl_->file.discard();
-  impl_->target.directory.reset();
+  if (impl_) impl_->work.discard();
 }
 
 publish_result publish(const std::filesystem::path& target, std::span<const std::byte> bytes, durability level,

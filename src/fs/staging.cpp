@@ -21,6 +21,7 @@
 
 #include <algorithm>
 
+#include "platform/attributes.hpp"
 #include "platform/inode.hpp"
 #include "platform/lock.hpp"
 #include "platform/names.hpp"
@@ -185,6 +186,17 @@ void staging::set_permissions(unsigned mode, std::error_code& ec) noexcept {
   remember(ec);
 }
 
+void staging::set_owner(unsigned user, unsigned group, std::error_code& ec) noexcept {
+  if (!usable(ec)) return;
+  file_.synced = false;
+  platform::change_owner(file_.fd.get(), user, group, ec);
+  remember(ec);
+}
+
+void staging::begin_writeback() noexcept {
+  if (file_.fd && !file_.synced) platform::start_writeback(file_.fd.get());
+}
+
 void staging::sync(std::error_code& ec) noexcept {
   if (!usable(ec) || file_.synced) return;
   platform::sync_file(file_.fd.get(), ec);
@@ -195,6 +207,7 @@ void staging::sync(std::error_code& ec) noexcept {
 
 seal_state staging::seal(std::error_code& ec) noexcept {
   if (!usable(ec)) return seal_state::unknown;
+  file_.sealed = true;
   platform::unique_fd reader = platform::reopen(file_.fd.get(), O_RDONLY, ec);
   if (ec == std::errc::no_such_file_or_directory || ec == std::errc::permission_denied) {
     ec.clear();  // no /proc, or a mode that forbids reading: left as it is

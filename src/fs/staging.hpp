@@ -64,8 +64,24 @@ class LOCKKIT_PRIVATE_API staging {
   /// Asks for blocks early, so that a full disk shows before the work is done.
   void reserve(std::uint64_t bytes, std::error_code& ec) noexcept;
   void set_permissions(unsigned mode, std::error_code& ec) noexcept;
+  /// platform::same_owner for what stays.
+  void set_owner(unsigned user, unsigned group, std::error_code& ec) noexcept;
+  /// From now on a sync has to be made again: something was changed through fd().
+  void changed_elsewhere() noexcept { file_.synced = false; }
   /// Data and attributes to the disk, unless that was done since the last change through this object.
   void sync(std::error_code& ec) noexcept;
+  /// The steps of publish_as before it takes its place, for those who do them for many files, or under a lock that they
+  /// want to hold for a short time only: a temporary name if it will need one there, and the sync that `level` wants. In
+  /// between, begin_writeback for all. What is done here, publish_as does not repeat.
+  void prepare(int directory, const char* name, publish_mode mode, durability level, std::error_code& ec);
+  void begin_writeback() noexcept;
+  void make_ready(durability level, std::error_code& ec) noexcept;
+  /// A temporary name, whatever stands at the target. Afterwards temporary() is not empty.
+  void give_temporary_name(std::error_code& ec);
+  /// In its directory.
+  [[nodiscard]] const char* temporary() const noexcept { return file_.name.data(); }
+  /// To a name that nobody has.
+  void rename_temporary(const name_buffer& name, std::error_code& ec) noexcept;
   /// Gives up write access (fd() is another descriptor afterwards) and looks whether anybody else has it.
   seal_state seal(std::error_code& ec) noexcept;
 
@@ -99,12 +115,11 @@ class LOCKKIT_PRIVATE_API staging {
   bool usable(std::error_code& ec) noexcept;
   void remember(const std::error_code& ec) noexcept;
   void check_size(std::error_code& ec) noexcept;
-  void make_ready(durability level, std::error_code& ec) noexcept;
+  bool goes_straight(bool target_exists, durability level, std::error_code& ec) const noexcept;
   publish_result put_in_place(place target, publish_mode mode, durability level, std::error_code& ec);
   bool link_in_place(place target, publish_mode mode, durability level, std::error_code& ec);
   void move_in_place(place target, publish_mode mode, std::error_code& ec) noexcept;
   void move_if_absent(place target, std::error_code& ec) noexcept;
-  void make_durable(int directory, std::error_code& ec) noexcept;
 
   struct parts {
     platform::unique_fd fd;
@@ -119,6 +134,7 @@ class LOCKKIT_PRIVATE_API staging {
     bool opened_by_name = false;
     bool counted = true;
     bool synced = false;
+    bool sealed = false;  // as far as that can be told
     bool published = false;
   };
   parts file_;

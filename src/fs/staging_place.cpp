@@ -11,13 +11,15 @@
 //  5. Rename of one link of a file onto another is a success that does nothing: the temporary name is removed.
 //  6. An error of link or rename does not prove that nothing happened (a lost reply of a server): the target is
 //     compared.
-//  7. durable syncs the directory. If that fails, the content is visible all the same, and the error says so.
+//  7. durable syncs the directory (durable_names.hpp). If that fails, the content is visible all the same, and the error says so.
 //  8. A directory, FIFO, socket or device is never replaced.
 
 #include <fcntl.h>
 
 #include <lockkit/error.hpp>
 
+#include "durable_names.hpp"
+#include "metadata.hpp"
 #include "platform/filesystem_kind.hpp"
 #include "platform/inode.hpp"
 #include "platform/names.hpp"
@@ -57,11 +59,6 @@ bool no_such_flag(const std::error_code& ec) noexcept {
          ec == std::errc::operation_not_supported;
 }
 
-bool unsyncable(const std::error_code& ec) noexcept {
-  return ec == std::errc::invalid_argument || ec == std::errc::operation_not_supported ||
-         ec == std::errc::bad_file_descriptor;
-}
-
 }  // namespace
 
 publish_result staging::publish_as(int directory, const char* name, publish_mode mode, durability level,
@@ -75,8 +72,29 @@ publish_result staging::publish_as(int directory, const char* name, publish_mode
   if (ec) remove_name();
   if (ec || result == publish_result::already_exists) return result;
   file_.published = true;
-  if (level == durability::durable) make_durable(directory, ec);
+  if (level >= durability::durable) sync_names(directory, file_.fd.get(), level, ec);
   return result;
+}
+
+void staging::prepare(int directory, const char* name, publish_mode mode, durability level, std::error_code& ec) {
+  if (!usable(ec)) return;
+  check_size(ec);
+  const bool exists = !ec && stands(directory, name, mode, ec);
+  const bool pointless = exists && mode == publish_mode::if_absent;
+  if (!ec && !pointless && !has_name() && !goes_straight(exists, level, ec) && !ec) give_name(ec);
+  remember(ec);
+}
+
+void staging::give_temporary_name(std::error_code& ec) {
+  if (!usable(ec)) return;
+  check_size(ec);
+  if (!ec && !has_name()) give_name(ec);
+  remember(ec);
+}
+
+void staging::rename_temporary(const name_buffer& name, std::error_code& ec) noexcept {
+  platform::rename_if_absent(file_.directory, file_.name.data(), name.data(), ec);
+  if (!ec || is_at({file_.directory, name.data()})) file_.name = name;
 }
 
 void staging::check_size(std::error_code& ec) noexcept {
@@ -96,12 +114,16 @@ void staging::make_ready(durability level, std::error_code& ec) noexcept {
   if (level == durability::visible && file_.opened_by_name) platform::flush_to_server(file_.fd.get(), ec);
 }
 
+bool staging::goes_straight(bool target_exists, durability level, std::error_code& ec) const noexcept {
+  return !has_name() && !target_exists &&
+         (level == durability::visible || !platform::may_skip_sync_of_unnamed(file_.fd.get(), ec));
+}
+
 publish_result staging::put_in_place(place target, publish_mode mode, durability level, std::error_code& ec) {
   const bool exists = stands(target.directory, target.name, mode, ec);
   if (ec) return publish_result::published;
   if (exists && mode == publish_mode::if_absent) return publish_result::already_exists;
-  const bool straight = !has_name() && !exists &&
-                        (level == durability::visible || !platform::may_skip_sync_of_unnamed(file_.fd.get(), ec));
+  const bool straight = goes_straight(exists, level, ec);
   if (ec) return publish_result::published;
   if (!straight || !link_in_place(target, mode, level, ec)) {
     if (!ec && !has_name()) give_name(ec);
@@ -158,8 +180,10 @@ void staging::copy_to_named(std::error_code& ec) {
   staging copy(file_.directory, file_.base.data(), ec, {staging_route::named, file_.mode});
   if (!ec) platform::copy_file(file_.fd.get(), copy.fd(), ec);
   if (ec) return;
-  const platform::inode_facts original = platform::facts(file_.fd.get(), ec);
-  if (!ec) platform::change_mode(copy.fd(), original.mode & 07777U, ec);
+  copy_metadata(file_.fd.get(), copy, ec);
+  if (!ec && file_.sealed && copy.seal(ec) == seal_state::writer_remains) {
+    ec = std::make_error_code(std::errc::device_or_resource_busy);
+  }
   if (ec) return;
   file_.fd.swap(copy.file_.fd);
   std::swap(file_.name, copy.file_.name);
@@ -198,12 +222,6 @@ bool staging::is_at(place where) const noexcept {
   if (ec) return false;
   const platform::inode_facts mine = platform::facts(file_.fd.get(), ec);
   return !ec && platform::same_inode(there, mine);
-}
-
-void staging::make_durable(int directory, std::error_code& ec) noexcept {
-  platform::sync_file(directory, ec);
-  if (unsyncable(ec)) platform::sync_file(file_.fd.get(), ec);  // which makes its new name durable on local filesystems
-  if (ec) ec = errc::published_not_durable;
 }
 
 }  // namespace lockkit::detail

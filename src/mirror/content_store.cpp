@@ -117,7 +117,7 @@ class publication {
     if (!stands_already(layout_.content_path(content_.sha256), content_, level_, unreadable)) {
       const displacement old(layout_, content_.sha256, ec);
       if (!ec) put(publish_mode::replace);
-    } else if (level_ == durability::durable) {
+    } else if (level_ >= durability::durable) {
       platform::sync_file(contents_.get(), ec);
     }
   }

@@ -26,6 +26,7 @@
 
 #include <lockkit/error.hpp>
 
+#include "fs/durable_names.hpp"
 #include "fs/staging.hpp"
 #include "fs/temporary_name.hpp"
 #include "platform/file.hpp"
@@ -160,15 +161,7 @@ class mirroring {
     platform::unlink_name(target_.directory(), temporary.data(), gone);
   }
 
-  void make_durable(std::error_code& ec) const {
-    if (options_.level != durability::durable) return;
-    platform::sync_file(target_.directory(), ec);
-    // Directories that can't be synced: the file's own sync brings its new name to the disk on journalled filesystems.
-    if (ec == std::errc::invalid_argument || ec == std::errc::bad_file_descriptor || ec == std::errc::not_supported) {
-      platform::sync_file(source_.file, ec);
-    }
-    if (ec) ec = errc::published_not_durable;
-  }
+  void make_durable(std::error_code& ec) const { sync_names(target_.directory(), source_.file, options_.level, ec); }
 
   const mirror_source& source_;
   destination& target_;

@@ -150,6 +150,11 @@ void sync_file(int fd, std::error_code& ec) noexcept {
   invoke("fsync", ec, [&] { return ::fsync(fd); });
 }
 
+void start_writeback(int fd) noexcept {
+  std::error_code ignored;
+  invoke("sync_file_range", ignored, [&] { return ::sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE); });
+}
+
 void flush_to_server(int fd, std::error_code& ec) noexcept {
   unique_fd duplicate(invoke("fcntl", ec, [&] { return ::fcntl(fd, F_DUPFD_CLOEXEC, 0); }));
   if (!ec) close_checked(duplicate, ec);
@@ -168,14 +173,6 @@ void resize(int fd, std::uint64_t bytes, std::error_code& ec) noexcept {
 
 void change_mode(int fd, unsigned mode, std::error_code& ec) noexcept {
   invoke("fchmod", ec, [&] { return ::fchmod(fd, mode); });
-}
-
-void change_mode_at(int directory, const char* name, unsigned mode, std::error_code& ec) noexcept {
-  invoke("fchmodat", ec, [&] { return ::fchmodat(directory, name, mode, AT_SYMLINK_NOFOLLOW); });
-}
-
-void sync_filesystem(int fd, std::error_code& ec) noexcept {
-  invoke("syncfs", ec, [&] { return ::syncfs(fd); });
 }
 
 void ignore_access_times(int fd, int flags) noexcept {

@@ -54,6 +54,8 @@ LOCKKIT_PRIVATE_API void check_access(int directory, const char* name, std::erro
 [[nodiscard]] LOCKKIT_PRIVATE_API bool is_append_only(int fd, std::error_code& ec) noexcept;
 
 LOCKKIT_PRIVATE_API void sync_file(int fd, std::error_code& ec) noexcept;
+/// Begins to write the file's data to the disk and does not wait. A hint: what fails here, a later sync reports.
+LOCKKIT_PRIVATE_API void start_writeback(int fd) noexcept;
 /// What close() would do with data that a network filesystem still holds back: sends it and reports how that went,
 /// while the descriptor stays open. Nothing happens on local filesystems.
 LOCKKIT_PRIVATE_API void flush_to_server(int fd, std::error_code& ec) noexcept;
@@ -61,10 +63,6 @@ LOCKKIT_PRIVATE_API void flush_to_server(int fd, std::error_code& ec) noexcept;
 LOCKKIT_PRIVATE_API void reserve(int fd, std::uint64_t bytes, std::error_code& ec) noexcept;
 LOCKKIT_PRIVATE_API void resize(int fd, std::uint64_t bytes, std::error_code& ec) noexcept;
 LOCKKIT_PRIVATE_API void change_mode(int fd, unsigned mode, std::error_code& ec) noexcept;
-/// The mode of what has that name, never of what a link leads to.
-LOCKKIT_PRIVATE_API void change_mode_at(int directory, const char* name, unsigned mode, std::error_code& ec) noexcept;
-/// Everything of the filesystem that `fd` lies in.
-LOCKKIT_PRIVATE_API void sync_filesystem(int fd, std::error_code& ec) noexcept;
 /// Reads through this description no longer store access times. Only the file's owner may ask; for others, and where
 /// the filesystem does not care, nothing changes.
 LOCKKIT_PRIVATE_API void ignore_access_times(int fd, int flags) noexcept;

@@ -8,7 +8,7 @@ namespace lockkit::platform {
 namespace {
 
 inode_facts look(int directory, const char* name, int flags, std::error_code& ec) noexcept {
-  constexpr unsigned wanted = STATX_TYPE | STATX_MODE | STATX_NLINK | STATX_UID | STATX_INO | STATX_SIZE;
+  constexpr unsigned wanted = STATX_TYPE | STATX_MODE | STATX_NLINK | STATX_UID | STATX_GID | STATX_INO | STATX_SIZE;
   struct statx found{};
   invoke("statx", ec, [&] { return ::statx(directory, name, flags, wanted, &found); });
   if (ec) return {};
@@ -17,7 +17,9 @@ inode_facts look(int directory, const char* name, int flags, std::error_code& ec
           .links = found.stx_nlink,
           .size = found.stx_size,
           .mode = found.stx_mode,
-          .owner = found.stx_uid};
+          .owner = found.stx_uid,
+          .group = found.stx_gid,
+          .mount_root = (found.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0};
 }
 
 }  // namespace

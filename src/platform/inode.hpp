@@ -21,6 +21,8 @@ struct inode_facts {
   std::uint64_t size = 0;
   unsigned mode = 0;
   unsigned owner = 0;
+  unsigned group = 0;
+  bool mount_root = false;  ///< the top of its mount; false where the kernel (before 5.8) does not tell
   [[nodiscard]] constexpr bool is_regular() const noexcept { return S_ISREG(mode); }
 };
 

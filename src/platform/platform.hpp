@@ -1,5 +1,6 @@
 #pragma once
 /// Every system call on which exclusion, publishing, liveness or waiting rests. Nothing outside this folder makes one.
+#include "attributes.hpp"
 #include "fault.hpp"
 #include "file.hpp"
 #include "filesystem_kind.hpp"

@@ -83,6 +83,51 @@ class Handler(http.server.BaseHTTPRequestHandler):
         while True:
             self.wfile.write(CONTENT)
 
+    def cut_first(self, path, *rest, **headers):
+        """Half of it under a tag, then what the server makes of the request for the rest."""
+        if seen[path] == 1:
+            self.answer(200, CONTENT[:4000], len(CONTENT), ETag='"one"')
+        else:
+            say("Range: %s If-Range: %s" % (self.headers["Range"], self.headers["If-Range"]))
+            self.answer(*rest, **headers)
+
+    def do_cut(self, path):
+        self.cut_first(path, 206, CONTENT[4000:], **{"ETag": '"one"', "Content-Range": "bytes 4000-7999/8000"})
+
+    def do_cut_ignored(self, path):
+        self.cut_first(path, 200, CONTENT, ETag='"two"')
+
+    def do_cut_shifted(self, path):
+        if seen[path] > 2:
+            return self.do_ok(path)
+        self.cut_first(path, 206, CONTENT[3999:], **{"ETag": '"one"', "Content-Range": "bytes 3999-7999/8000"})
+
+    def do_cut_shorter(self, path):
+        if seen[path] > 2:
+            return self.do_ok(path)
+        self.cut_first(path, 206, CONTENT[4000:5000], **{"ETag": '"one"', "Content-Range": "bytes 4000-4999/8000"})
+
+    def do_cut_retagged(self, path):
+        if seen[path] > 2:
+            return self.do_ok(path)
+        self.cut_first(path, 206, b"x" * 4000, **{"ETag": '"two"', "Content-Range": "bytes 4000-7999/8000"})
+
+    def do_cut_nameless(self, path):
+        if seen[path] > 2:
+            return self.do_ok(path)
+        self.cut_first(path, 206, b"x" * 4000)
+
+    def do_cut_refused(self, path):
+        if seen[path] > 2:
+            return self.do_ok(path)
+        self.cut_first(path, 416, b"no such range")
+
+    def do_cut_weak(self, path):
+        if seen[path] == 1:
+            return self.answer(200, CONTENT[:4000], len(CONTENT), ETag='W/"one"')
+        say("Range: %s" % self.headers["Range"])
+        self.do_ok(path)
+
     def do_gate(self, path):
         """Half of it, then the rest when a byte comes on stdin."""
         self.answer(200, CONTENT[:4000], len(CONTENT))

@@ -35,10 +35,13 @@ std::string nginx_configuration(unsigned port, const fs::path& root) {
   std::ostringstream text;
   text << "daemon off; master_process off; pid nginx.pid; error_log error.log;\n"
        << "events { worker_connections 64; }\n"
-       << "http { log_format path '$uri'; access_log access.log path;\n";
+       << "http { log_format path '$uri $status $body_bytes_sent $http_range'; access_log access.log path;\n"
+       << "map $http_range $speed { default 0; '' 64k; }\n";
   for (const char* kind : {"client_body", "proxy", "fastcgi", "uwsgi", "scgi"}) text << kind << "_temp_path temp;\n";
   text << "server { listen 127.0.0.1:" << port << " reuseport; root " << root.string() << ";\n"
        << "location = /moved { return 301 /served; } location = /gone { return 410; }\n"
+       << "location /slow/ { limit_rate_after 1m; limit_rate $speed; }\n"
+       << "location /fresh/ { expires 1h; } location /old/ { expires -1; }\n"
        << "location = /forbidden { return 403; } } }\n";
   return text.str();
 }
@@ -74,10 +77,30 @@ nginx_server::nginx_server(const fs::path& root) : base_("http://127.0.0.1:" + s
 }
 
 std::size_t nginx_server::requests(const std::string& path) const {
-  std::istringstream log(read_file(prefix_ / "access.log"));
   std::size_t count = 0;
-  for (std::string line; std::getline(log, line);) count += line == path ? 1U : 0U;
+  for (const served_request& each : log()) count += each.path == path ? 1U : 0U;
   return count;
+}
+
+std::vector<served_request> nginx_server::log() const {
+  std::istringstream lines(read_file(prefix_ / "access.log"));
+  std::vector<served_request> all;
+  for (served_request each; lines >> each.path >> each.status >> each.body_bytes >> each.range;) all.push_back(each);
+  return all;
+}
+
+python_server::python_server(const fs::path& root, unsigned port) {
+  const std::string program =
+      "import functools, http.server as h, sys\n"
+      "class Server(h.ThreadingHTTPServer):\n"
+      "  allow_reuse_port = True\n"
+      "Server(('127.0.0.1', int(sys.argv[2])),\n"
+      "       functools.partial(h.SimpleHTTPRequestHandler, directory=sys.argv[1])).serve_forever()\n";
+  process_ = std::make_unique<child_process>([&]() -> int {
+    redirect(STDERR_FILENO, "/dev/null");
+    execute({"python3", "-c", program, root.string(), std::to_string(port)});
+  });
+  if (!eventually([&] { return answers(port); })) throw std::runtime_error("Python's web server does not start");
 }
 
 running_tool::running_tool(const scratch_directory& where, const std::vector<std::string>& arguments)

@@ -28,19 +28,41 @@ class reserved_port {
   unsigned number_ = 0;
 };
 
-/// A real nginx that serves `root` and writes an access log of one path per line.
+/// A request as nginx saw it.
+struct served_request {
+  std::string path;
+  int status = 0;
+  std::uint64_t body_bytes = 0;
+  std::string range;  ///< what was asked for; "-": everything
+};
+
+/// A real nginx that serves `root` and writes an access log. What lies in `root`/slow comes slowly behind its first MiB,
+/// unless a range is asked for.
 class nginx_server {
  public:
   explicit nginx_server(const std::filesystem::path& root);
   [[nodiscard]] std::string url(const std::string& path) const { return base_ + path; }
   /// Requests for `path` seen so far.
   [[nodiscard]] std::size_t requests(const std::string& path) const;
+  /// All that have come to their end, in that order.
+  [[nodiscard]] std::vector<served_request> log() const;
+  void stop() { process_.reset(); }
+  [[nodiscard]] unsigned port() const { return port_.number(); }
 
  private:
   reserved_port port_;
   scratch_directory prefix_;
   std::unique_ptr<child_process> process_;
   std::string base_;
+};
+
+/// Python's own web server, which knows no ranges, on a port that somebody has reserved.
+class python_server {
+ public:
+  python_server(const std::filesystem::path& root, unsigned port);
+
+ private:
+  std::unique_ptr<child_process> process_;
 };
 
 /// dataset_cache, running, with a cache in `where`/cache.

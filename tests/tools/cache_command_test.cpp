@@ -169,3 +169,18 @@ try --cache c get file:///a b)sh");
   CHECK(contains(result.err, "cannot open the cache 'missing': there is no such directory"));
   CHECK(place.names() == std::set<std::string>{"file"});
 }
+
+TEST_CASE("cache get serves offline what it has, and says when a refresh has failed") {
+  const scratch_directory place;
+  write_file(place / "source", "content");
+  const script_result result = run_cached(place, R"sh(
+lockkit cache get $url --offline; echo $?
+lockkit cache get $url > first; rm source; cat "$(cat first)"; echo
+lockkit cache get $url --offline --policy always | cmp - first; echo $?
+lockkit cache get $url --policy always; echo $?
+lockkit cache get $url --policy always --stale-if-error | cmp - first; echo $?)sh",
+                                          "file://" + (place / "source").string());
+  INFO(result.err);
+  CHECK(result.out == "65\ncontent\n0\n65\n0\n");
+  CHECK(contains(result.err, "could not be refreshed (cannot fetch"));
+}

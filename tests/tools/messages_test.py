@@ -31,7 +31,7 @@ class Messages(CommandTest):
             (["publish", "--mode", "1777", "t", "--", "true"], 64, "'1777' is no octal mode from 0 to 777"),
             (["mkdir"], 64, "DIR or --unique is required"),
             (["cache", *self.cache, "get", "k", "--policy", "later", "--", "true"], 64,
-             "'later': expected if-missing, always, never or older-than=DURATION"),
+             "'later': expected if-missing, always, never, if-stale or older-than=DURATION"),
             (["cache", *self.cache, "get", "k", "--policy", "older-than=x", "--", "true"], 64, "expected a duration such as 30s"),
             (["cache", *self.cache, "get", "no url"], 64, "cannot use URL 'no url'"),
             (["claim", *self.db, "add", "gpu", "g", "--attributes", "[1]"], 64, "is no JSON object such as"),

@@ -18,13 +18,24 @@ transfer_options fetch_arguments::transfers() const {
   return options;
 }
 
+lockkit::offline_mode fetch_arguments::offline_mode() const noexcept {
+  if (offline) return lockkit::offline_mode::only;
+  return stale_if_error ? lockkit::offline_mode::stale_if_error : lockkit::offline_mode::never;
+}
+
 void declare(CLI::App& command, fetch_arguments& given) {
   constexpr int day = 86400;
   command
       .add_option("--policy", given.policy,
-                  "When to fetch: if-missing, always, never, older-than=DURATION [if-missing]")
+                  "When to fetch: if-missing, always, never, if-stale (past the time that the server gave), "
+                  "older-than=DURATION [if-missing]")
       ->check(is_policy())
       ->type_name("POLICY");
+  CLI::Option* const offline =
+      command.add_flag("--offline", given.offline, "Fetch nothing: what is cached, however old, or an error");
+  command
+      .add_flag("--stale-if-error", given.stale_if_error, "If fetching fails: what is cached, however old, and say so")
+      ->excludes(offline);
   command.add_option("--sha256", given.sha256, "The digest that the content must have")
       ->transform(as_sha256())
       ->type_name("HEX");
@@ -66,6 +77,11 @@ const char* describe(lockkit::mirror_result result) noexcept {
       break;
   }
   return "copied";
+}
+
+std::string describe_staleness(const lockkit::cache_entry& entry) {
+  return fmt::format("could not be refreshed ({}); what was fetched {} ago is served", entry.stale_reason(),
+                     describe_age(entry.fetched_at()));
 }
 
 std::string describe_age(std::chrono::system_clock::time_point fetched) {

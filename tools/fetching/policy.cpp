@@ -43,9 +43,11 @@ lockkit::fetch_policy parse_policy(const std::string& text) {
   constexpr std::string_view older = "older-than=";
   if (text == "if-missing") return lockkit::fetch_policy::if_missing();
   if (text == "always") return lockkit::fetch_policy::always();
+  if (text == "if-stale") return lockkit::fetch_policy::if_stale();
   if (text == "never") return lockkit::fetch_policy::never();
   if (text.starts_with(older)) return lockkit::fetch_policy::if_older_than(parse_duration(text.substr(older.size())));
-  throw CLI::ValidationError(fmt::format("'{}': expected if-missing, always, never or older-than=DURATION", text));
+  throw CLI::ValidationError(
+      fmt::format("'{}': expected if-missing, always, never, if-stale or older-than=DURATION", text));
 }
 
 std::optional<std::string> parse_sha256(std::string text) {

@@ -13,7 +13,7 @@ namespace fetching {
 /// "30", "30s", "5min", "2h", "7d"; more than a century counts as a century. Throws CLI::ValidationError.
 [[nodiscard]] std::chrono::nanoseconds parse_duration(const std::string& text);
 
-/// "if-missing", "always", "never", "older-than=DURATION". Throws CLI::ValidationError.
+/// "if-missing", "always", "never", "if-stale", "older-than=DURATION". Throws CLI::ValidationError.
 [[nodiscard]] lockkit::fetch_policy parse_policy(const std::string& text);
 
 /// 64 hexadecimal digits, made lower case; nothing if `text` is anything else.

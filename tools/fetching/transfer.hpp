@@ -3,7 +3,9 @@
 ///
 /// Redirects are followed up to a limit, from http to http or https, from https to https only, never to a file.
 /// Failures that may pass (no connection, a stall, a truncated body, HTTP 408, 429 and 5xx) are tried again after
-/// growing pauses, each time from the beginning. The announced size becomes the sink's expected size.
+/// growing pauses: where the last attempt ended, if the server can promise that it is still the same version, else from
+/// the beginning. So does the next fetch of a key whose transfer was cut. The announced size becomes the sink's expected
+/// size. What the cache has already is asked for under a condition, and not brought again if it has not changed.
 
 #include <chrono>
 #include <cstdint>
@@ -35,8 +37,11 @@ class transfer_library {
   transfer_library& operator=(const transfer_library&) = delete;
 };
 
+enum class transfer_result { brought, not_modified };
+
 /// Throws failure with what was tried, on which URL, why it failed and what to do; lets exceptions of the sink pass.
-/// A cancelled sink ends it with lockkit::error, std::errc::operation_canceled.
-void transfer(const std::string& url, lockkit::fetch_sink& sink, const transfer_options& options);
+/// A cancelled sink ends it with lockkit::error, std::errc::operation_canceled; another size than promised with
+/// errc::integrity_mismatch.
+transfer_result transfer(const std::string& url, lockkit::fetch_sink& sink, const transfer_options& options);
 
 }  // namespace fetching

@@ -28,6 +28,14 @@ class http_category final : public std::error_category {
 const curl_category curl_codes;
 const http_category http_codes;
 
+class source_category final : public std::error_category {
+ public:
+  [[nodiscard]] const char* name() const noexcept override { return "source"; }
+  [[nodiscard]] std::string message(int /*code*/) const override { return "it was changed while it was read"; }
+};
+
+const source_category source_codes;
+
 /// A certificate that can't be verified is not among them: that needs a person.
 constexpr std::array passing = {
     CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY,
@@ -52,8 +60,13 @@ std::error_code http_error(long status) noexcept {
   return {static_cast<int>(status), http_codes};
 }
 
+std::error_code changed_while_read() noexcept {
+  return {1, source_codes};
+}
+
 bool is_transient_transfer(const std::error_code& code) noexcept {
   if (code.category() == http_codes) return code.value() == 408 || code.value() == 429 || code.value() >= 500;
+  if (code == changed_while_read()) return true;
   if (code.category() != curl_codes) return lockkit::is_transient(code);
   return std::ranges::any_of(passing, [&](CURLcode value) { return is_curl(code, value); });
 }
@@ -70,6 +83,7 @@ const char* transfer_advice(const std::error_code& code) noexcept {
     if (is_transient_transfer(code)) return "try again later";
     return code.value() == 401 || code.value() == 403 ? "ask whoever runs that server for access" : "check the URL";
   }
+  if (code == changed_while_read()) return "wait until its writer is done, or publish it in one step";
   if (is_curl(code, CURLE_COULDNT_RESOLVE_HOST)) return "check the host name and the network";
   if (is_curl(code, CURLE_PEER_FAILED_VERIFICATION)) return "check the URL, or name the right authority with --ca-file";
   if (is_curl(code, CURLE_FILE_COULDNT_READ_FILE)) return "check the owner and the mode of the file";

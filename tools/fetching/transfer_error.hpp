@@ -12,6 +12,9 @@ namespace fetching {
 [[nodiscard]] std::error_code curl_error(CURLcode code) noexcept;
 [[nodiscard]] std::error_code http_error(long status) noexcept;
 
+/// A file was changed while it was read.
+[[nodiscard]] std::error_code changed_while_read() noexcept;
+
 /// Whether another attempt may bring it: no connection, a stall, a broken body, HTTP 408, 429 and 5xx.
 [[nodiscard]] bool is_transient_transfer(const std::error_code& code) noexcept;
 

@@ -38,16 +38,22 @@ class asking {
   cache_access access() {
     cache_access result{fetch(), fetching::parse_policy(given_.fetch.policy), {}};
     result.options.until = lockkit::deadline::after(given_.timeout);
+    result.options.offline = given_.fetch.offline_mode();
     if (!given_.fetch.sha256.empty()) result.options.sha256 = given_.fetch.sha256;
     if (stop_) result.options.stop = stop_->token();
     result.options.on_progress = [this](const auto& now) { console_.progress(label_, now); };
+    result.options.on_wait_progress = result.options.on_progress;
     result.options.on_wait = [this](const std::string&, const lockkit::owner& holder) {
       console_.say(
           fmt::format("lockkit: waiting for {}, which fetches '{}' already", printable(holder.describe()), label_));
     };
     return result;
   }
-  void arrived(const lockkit::cache_entry& entry) { console_.finish(label_, entry.fetched_here()); }
+  void arrived(const lockkit::cache_entry& entry) {
+    console_.finish(label_, entry.fetched_here() && brought_);
+    if (entry.stale_reason().empty()) return;
+    console_.say(fmt::format("lockkit: '{}' {}", label_, printable(fetching::describe_staleness(entry))));
+  }
   void failed() { console_.finish(label_, false); }
   /// 0: none has come.
   [[nodiscard]] int signal() const { return stop_ ? stop_->signal() : 0; }
@@ -68,7 +74,7 @@ class asking {
     };
     return [this](lockkit::fetch_sink& sink) {
       console_.progress(label_, {});
-      fetching::transfer(given_.key, sink, settings_);
+      brought_ = fetching::transfer(given_.key, sink, settings_) == fetching::transfer_result::brought;
     };
   }
 
@@ -77,6 +83,7 @@ class asking {
   std::optional<fetching::stop_on_signal> stop_;  // first: what it blocks is inherited by later threads
   std::optional<fetching::transfer_library> library_;
   fetching::transfer_options settings_;
+  bool brought_ = true;
   fetching::console console_;
 };
 
