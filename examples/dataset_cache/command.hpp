@@ -32,6 +32,8 @@ struct context {
 void add_get(CLI::App& app, context& shared);
 void add_list(CLI::App& app, context& shared);
 void add_verify(CLI::App& app, context& shared);
+void add_evict(CLI::App& app, context& shared);
+void add_stats(CLI::App& app, context& shared);
 void add_remove(CLI::App& app, context& shared);
 
 }  // namespace dataset_cache

@@ -38,7 +38,7 @@ void declare(CLI::App& app, context& shared) {
       ->envname("DATASET_CACHE_DIR");
   app.add_option("--catalogue", shared.catalogue_file, "YAML file that gives data sets names")
       ->envname("DATASET_CACHE_CATALOGUE");
-  for (const auto add : {&add_get, &add_list, &add_verify, &add_remove}) add(app, shared);
+  for (const auto add : {&add_get, &add_list, &add_stats, &add_verify, &add_evict, &add_remove}) add(app, shared);
 }
 
 int run(CLI::App& app, context& shared, int argc, char** argv) {

@@ -26,6 +26,7 @@
 #include <lockkit/mirror_cache.hpp>
 
 #include "content_proof.hpp"
+#include "obstacles.hpp"
 #include "platform/unique_fd.hpp"
 
 namespace lockkit::detail {
@@ -54,6 +55,7 @@ class cache_layout {
   /// The caches that are asked after this one: only to look things up in.
   [[nodiscard]] const std::vector<cache_layout>& layers() const noexcept { return layers_; }
   [[nodiscard]] content_proofs& proofs() const noexcept { return *proofs_; }
+  [[nodiscard]] known_obstacles& obstacles() const noexcept { return *obstacles_; }
 
   /// Opens t/, p/ or q/, or the directory of part `b`, `k` or `l` in which `name` lies; makes it first if it is missing.
   [[nodiscard]] platform::unique_fd open_staging(std::error_code& ec) const;
@@ -75,6 +77,7 @@ class cache_layout {
   std::error_code failure_;
   std::vector<cache_layout> layers_;
   std::shared_ptr<content_proofs> proofs_ = std::make_shared<content_proofs>();
+  std::shared_ptr<known_obstacles> obstacles_ = std::make_shared<known_obstacles>();
 };
 
 }  // namespace lockkit::detail

@@ -128,7 +128,8 @@ displacement::displacement(const cache_layout& layout, std::string_view sha256, 
   const platform::unique_fd directory = ec ? platform::unique_fd() : layout.open_displaced(ec);
   const std::string name = std::string(sha256) + '.' + unique.data();
   if (!ec) platform::link_name(AT_FDCWD, path.c_str(), directory.get(), name.c_str(), ec);
-  if (ec == std::errc::too_many_links) ec.clear();  // a good content counts for more than the old one's leases
+  keeps_leases_ = ec != std::errc::too_many_links;
+  if (!keeps_leases_) ec.clear();
 }
 
 void sweep_displaced(const cache_layout& layout, std::error_code& ec) {

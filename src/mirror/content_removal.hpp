@@ -31,8 +31,12 @@ class displacement {
  public:
   /// The caller holds the gate shared.
   displacement(const cache_layout& layout, std::string_view sha256, std::error_code& ec);
+  /// False: there are leases that will not count, because the old file can have no second name. Who heals a damaged
+  /// content goes on all the same; who has another choice takes it.
+  [[nodiscard]] bool keeps_leases() const noexcept { return keeps_leases_; }
 
  private:
+  bool keeps_leases_ = true;
   platform::unique_fd old_;  // locked: nobody takes a lease on what is about to lose its name
 };
 

@@ -63,22 +63,24 @@ bool leads_inside(const fs::path& path, const fs::path& cache_directory, std::er
 
 }  // namespace
 
-std::error_code check_destination(const fs::path& path, const fs::path& cache_directory) {
+std::error_code check_destination(const fs::path& path, const cache_layout& layout) {
   std::error_code ec;
-  if (!is_usable_name(path) || leads_inside(path.parent_path(), cache_directory, ec)) return errc::invalid_name;
-  return ec;
+  bool inside = !is_usable_name(path) || leads_inside(path.parent_path(), layout.directory(), ec);
+  for (const cache_layout& layer : layout.layers()) {
+    if (!inside && !ec) inside = leads_inside(path.parent_path(), layer.directory(), ec);
+  }
+  return inside ? make_error_code(errc::invalid_name) : ec;
 }
 
-destination::destination(const fs::path& path, const fs::path& cache_directory, bool create_parents,
-                         std::error_code& ec)
+destination::destination(const fs::path& path, const cache_layout& layout, bool create_parents, std::error_code& ec)
     : name_(path.filename().native()) {
-  ec = check_destination(path, cache_directory);
+  ec = check_destination(path, layout);
   if (ec) return;
   const fs::path parent = path.parent_path();
   directory_ = open_directory(parent, O_RDONLY, ec);
   if (ec == std::errc::no_such_file_or_directory && create_parents) {
     ensure_directory(parent, {}, ec);
-    if (!ec) ec = check_destination(path, cache_directory);  // what was made may lead elsewhere: "new/../cache"
+    if (!ec) ec = check_destination(path, layout);  // what was made may lead elsewhere: "new/../cache"
     if (!ec) directory_ = open_directory(parent, O_RDONLY, ec);
   }
   // A directory that may be written but not listed can't be synced, but it can be used.

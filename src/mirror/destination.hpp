@@ -5,6 +5,7 @@
 #include <string>
 #include <system_error>
 
+#include "cache_layout.hpp"
 #include "platform/unique_fd.hpp"
 
 namespace lockkit::detail {
@@ -27,16 +28,14 @@ enum class standing {
   directory,
 };
 
-/// Whether a mirror may go there: errc::invalid_name for a bad name, and for one inside `cache_directory`.
-[[nodiscard]] std::error_code check_destination(const std::filesystem::path& path,
-                                                const std::filesystem::path& cache_directory);
+/// Whether a mirror may go there: errc::invalid_name for a bad name, and for one inside the cache or one of its layers.
+[[nodiscard]] std::error_code check_destination(const std::filesystem::path& path, const cache_layout& layout);
 
 /// A name in a directory that is held open, outside of the cache.
 class destination {
  public:
   /// Nothing is made where check_destination has something to say.
-  destination(const std::filesystem::path& path, const std::filesystem::path& cache_directory, bool create_parents,
-              std::error_code& ec);
+  destination(const std::filesystem::path& path, const cache_layout& layout, bool create_parents, std::error_code& ec);
 
   [[nodiscard]] int directory() const noexcept { return directory_.get(); }
   [[nodiscard]] const char* name() const noexcept { return name_.c_str(); }

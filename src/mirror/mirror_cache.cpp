@@ -167,7 +167,7 @@ cache_lease mirror_cache::lease(std::string_view key, const fetch_function& fetc
 mirror_result mirror_cache::mirror(const cache_entry& entry, const std::filesystem::path& destination,
                                    const mirror_options& options, std::error_code& ec) {
   const detail::mirror_source source{entry.path(), entry.native_handle(), entry.sha256(), entry.size()};
-  return detail::mirror_file(source, destination, impl_->layout.directory(), options, ec);
+  return detail::mirror_file(source, destination, impl_->layout, options, ec);
 }
 
 mirror_result mirror_cache::mirror(const cache_entry& entry, const std::filesystem::path& destination,
@@ -183,7 +183,7 @@ mirror_cache::mirrored mirror_cache::fetch_and_mirror(std::string_view key, cons
                                                       const mirror_options& how, const request_options& request) {
   impl_->require_usable();
   // What can never succeed is refused before it costs a fetch.
-  const std::error_code ec = detail::check_destination(destination, impl_->layout.directory());
+  const std::error_code ec = detail::check_destination(destination, impl_->layout);
   if (ec) detail::throw_error("mirror to", destination, ec, ec == errc::invalid_name ? about_destinations : "");
   impl::obtained got = impl_->obtain(key, fetch, policy, request);
   const mirror_result result = mirror(got.entry, destination, how);

@@ -11,27 +11,25 @@
 ///  4. The bytes come from the pinned descriptor: a refresh or a removal meanwhile changes nothing. Cloned where the
 ///     filesystem can, else copied; either is complete, of the right size, and (by the level) on the disk before it
 ///     gets its name.
-///  5. A hard link can only be made by name (the kernel refuses descriptors of removed files), and the name may lead to
-///     another inode by now: compare. Whatever stands in the way of linking (another filesystem, too many links,
-///     permissions, a kernel that knows no links here) makes the mirror an isolated one; what stands in the way of that
-///     too is the error. Each file decides anew: the next may be linked again. Never chmod: the inode is shared.
-///  6. Overwriting by a link goes through a temporary name, whose inode is flocked meanwhile so that a sweep leaves it.
-///     rename() of two links to one inode does nothing and leaves the temporary name: it is always removed afterwards.
+///  5. Whatever stands in the way of linking makes the mirror an isolated one, and of cloning, a copied one. What stands in
+///     the way of that too is the error. Some obstacles are this file's, and the next is tried again; others are
+///     those of the two mounts, and are remembered (obstacles.hpp), but only after a copy went well: an unwritable
+///     directory refuses a link, too, and says nothing about the next directory.
+///  6. Too many links are an obstacle that can be removed: the content gets a fresh inode (rotation.cpp).
+///  7. Who wants the content verified trusts neither the clone nor the kernel's copy: what was written is read back.
 
 #include "mirror_file.hpp"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <lockkit/error.hpp>
 
-#include "fs/durable_names.hpp"
+#include "digest.hpp"
 #include "fs/staging.hpp"
-#include "fs/temporary_name.hpp"
+#include "hard_link.hpp"
 #include "platform/file.hpp"
-#include "platform/lock.hpp"
-#include "platform/names.hpp"
+#include "platform/inode.hpp"
+#include "rotation.hpp"
 
 namespace lockkit::detail {
 namespace {
@@ -39,28 +37,12 @@ namespace {
 // Each round, somebody must have made or removed the destination at the wrong moment.
 constexpr int mirror_rounds = 64;
 
-enum class linking { done, exists, impossible };
-
-/// Rule 5.
-bool can_be_copied_instead(const std::error_code& ec) noexcept {
-  switch (ec.value()) {
-    case EIO:
-    case ENOSPC:
-    case EDQUOT:
-    case EROFS:
-    case EMFILE:
-    case ENFILE:
-    case ENOMEM:
-      return false;
-    default:
-      return true;
-  }
-}
+enum class linking_outcome { done, exists, impossible };
 
 class mirroring {
  public:
-  mirroring(const mirror_source& source, destination& target, const mirror_options& options)
-      : source_(source), target_(target), options_(options) {}
+  mirroring(const mirror_source& source, destination& target, const mirror_options& options, const cache_layout& layout)
+      : source_(source), target_(target), options_(options), layout_(layout) {}
 
   mirror_result run(std::error_code& ec) {
     for (int round = 0; round < mirror_rounds; ++round) {
@@ -68,7 +50,8 @@ class mirroring {
       const standing found = target_.compare(source_, why);
       ec.clear();
       const bool shares = found == standing::linked && options_.link == mirror_link::hard_link;
-      if (found == standing::identical || shares) return mirror_result::unchanged;
+      if (shares) require_content(source_.file, ec);
+      if (ec || found == standing::identical || shares) return mirror_result::unchanged;
       if (found != standing::absent) refuse(found, why, ec);
       if (ec) return {};
       const publish_mode mode = found == standing::absent ? publish_mode::if_absent : publish_mode::replace;
@@ -91,14 +74,57 @@ class mirroring {
   }
 
   publish_result put(publish_mode mode, std::error_code& ec) {
-    if (options_.link == mirror_link::hard_link) {
-      const linking linked = link(mode, ec);
-      if (ec || linked == linking::done) return publish_result::published;
-      if (linked == linking::exists) return publish_result::already_exists;
+    if (options_.link != mirror_link::copy) find_route(ec);
+    if (!ec && options_.link == mirror_link::hard_link && !is_known(shortcut::hard_link)) {
+      const linking_outcome linked = link(mode, ec);
+      if (ec || linked == linking_outcome::done) return publish_result::published;
+      if (linked == linking_outcome::exists) return publish_result::already_exists;
     }
-    if (!copy_) make_copy(ec);
+    if (!ec && !copy_) make_copy(ec);
     if (ec) return {};
-    return copy_.publish_as(target_.directory(), target_.name(), mode, options_.level, ec);
+    const publish_result result = copy_.publish_as(target_.directory(), target_.name(), mode, options_.level, ec);
+    if (!ec && result == publish_result::published) learn();
+    return result;
+  }
+
+  /// Rule 5.
+  void find_route(std::error_code& ec) {
+    if (route_.from != 0) return;
+    const platform::inode_facts content = platform::facts(source_.file, ec);
+    if (!ec) route_.from = platform::mount_of(source_.file, ec);
+    if (!ec) route_.to = platform::mount_of(target_.directory(), ec);
+    route_.owner = content.owner;
+  }
+  [[nodiscard]] bool is_known(shortcut which) const { return layout_.obstacles().contains(which, route_); }
+
+  /// True: the mirror can't be made in any way.
+  bool is_fatal(shortcut which, const std::error_code& failure) {
+    const obstacle met = classify(failure);
+    if (met == obstacle::this_route) met_.insert(which);
+    return met == obstacle::fatal;
+  }
+
+  void learn() const {
+    for (const shortcut which : met_) layout_.obstacles().add(which, route_);
+  }
+
+  /// Rules 5 and 6.
+  linking_outcome link(publish_mode mode, std::error_code& ec) {
+    require_content(source_.file, ec);
+    if (ec) return linking_outcome::impossible;
+    make_hard_link(source_, source_.file, target_, mode, options_.level, ec);
+    if (ec == std::errc::too_many_links) {
+      const platform::unique_fd fresh = rotate_content(layout_, source_);
+      if (fresh) make_hard_link(source_, fresh.get(), target_, mode, options_.level, ec);
+    }
+    if (!ec || ec == errc::published_not_durable) {
+      result_ = mirror_result::hard_linked;
+      return linking_outcome::done;
+    }
+    const bool exists = ec == std::errc::file_exists;
+    const bool final_word = ec == errc::integrity_mismatch || is_fatal(shortcut::hard_link, ec);
+    if (exists || !final_word) ec.clear();
+    return exists ? linking_outcome::exists : linking_outcome::impossible;
   }
 
   /// Rule 4.
@@ -107,11 +133,42 @@ class mirroring {
     copy_ = staging(target_.directory(), target_.name(), ec, {.mode = mode});  // never readable to more than in the end
     if (ec) return;
     copy_.written_elsewhere();
-    result_ = platform::clone_file(source_.file, copy_.fd(), ec) ? mirror_result::cloned : mirror_result::copied;
-    if (!ec && result_ == mirror_result::copied) platform::copy_file(source_.file, copy_.fd(), ec);
+    fill(ec);
     if (!ec && !has_size(copy_.fd(), ec) && !ec) ec = errc::integrity_mismatch;
+    if (!ec) verify_copy(ec);
     if (!ec && options_.permissions) copy_.set_permissions(static_cast<unsigned>(*options_.permissions) & 07777U, ec);
     if (ec) copy_.discard();
+  }
+
+  void fill(std::error_code& ec) {
+    result_ = mirror_result::copied;
+    if (options_.link == mirror_link::copy) {
+      platform::copy_by_reading(source_.file, copy_.fd(), ec);
+      return;
+    }
+    if (!is_known(shortcut::clone)) {
+      platform::clone_file(source_.file, copy_.fd(), ec);
+      if (!ec) result_ = mirror_result::cloned;
+      if (!ec || is_fatal(shortcut::clone, ec)) return;
+    }
+    platform::copy_file(source_.file, copy_.fd(), ec);
+  }
+
+  /// Rule 7.
+  void verify_copy(std::error_code& ec) {
+    require_content(copy_.fd(), ec);
+    if (ec != errc::integrity_mismatch || options_.link == mirror_link::copy) return;
+    result_ = mirror_result::copied;
+    copy_.reset(ec);
+    if (!ec) platform::copy_by_reading(source_.file, copy_.fd(), ec);
+    if (!ec) require_content(copy_.fd(), ec);
+  }
+
+  void require_content(int file, std::error_code& ec) const {
+    ec.clear();
+    if (options_.verify == mirror_verify::none) return;
+    std::uint64_t size = 0;
+    if (sha256_of_file(file, size, ec) != source_.sha256 && !ec) ec = errc::integrity_mismatch;
   }
 
   [[nodiscard]] bool has_size(int fd, std::error_code& ec) const noexcept {
@@ -119,64 +176,22 @@ class mirroring {
     return !ec && static_cast<std::uint64_t>(found.st_size) == source_.size;
   }
 
-  /// Rule 5.
-  linking link(publish_mode mode, std::error_code& ec) {
-    const struct stat pinned = platform::status(source_.file, ec);
-    if (ec) return linking::impossible;
-    if (static_cast<std::uint64_t>(pinned.st_size) != source_.size) {
-      ec = errc::integrity_mismatch;
-      return linking::impossible;
-    }
-    if (options_.level != durability::visible) platform::sync_file(source_.file, ec);
-    if (ec) return linking::impossible;
-    if (mode == publish_mode::if_absent) link_if_absent(pinned, ec);
-    if (mode == publish_mode::replace) link_over(pinned, ec);
-    if (ec) {
-      const bool exists = ec == std::errc::file_exists;
-      if (exists || can_be_copied_instead(ec)) ec.clear();
-      return exists ? linking::exists : linking::impossible;
-    }
-    result_ = mirror_result::hard_linked;
-    make_durable(ec);
-    return linking::done;
-  }
-
-  void link_if_absent(const struct stat& pinned, std::error_code& ec) const {
-    const struct stat named = platform::status_at(AT_FDCWD, source_.path.c_str(), ec);
-    if (!ec && !platform::same_inode(named, pinned)) ec = std::make_error_code(std::errc::no_such_file_or_directory);
-    if (!ec) platform::link_name(AT_FDCWD, source_.path.c_str(), target_.directory(), target_.name(), ec);
-  }
-
-  /// Rule 6.
-  void link_over(const struct stat& pinned, std::error_code& ec) const {
-    const platform::unique_fd alive = platform::reopen(source_.file, O_RDONLY, ec);
-    if (!ec) static_cast<void>(platform::try_flock(alive.get(), platform::lock_mode::shared, ec));
-    const name_buffer temporary = ec ? name_buffer{} : temporary_name(target_.name(), name_origin::born_locked, ec);
-    if (!ec) platform::link_name(AT_FDCWD, source_.path.c_str(), target_.directory(), temporary.data(), ec);
-    if (ec) return;
-    const struct stat linked = platform::status_at(target_.directory(), temporary.data(), ec);
-    if (!ec && !platform::same_inode(linked, pinned)) ec = std::make_error_code(std::errc::no_such_file_or_directory);
-    if (!ec) platform::rename_replace(target_.directory(), temporary.data(), target_.name(), ec);
-    std::error_code gone;  // the usual case
-    platform::unlink_name(target_.directory(), temporary.data(), gone);
-  }
-
-  void make_durable(std::error_code& ec) const { sync_names(target_.directory(), source_.file, options_.level, ec); }
-
   const mirror_source& source_;
   destination& target_;
   const mirror_options& options_;
+  const cache_layout& layout_;
+  mirror_route route_;
+  std::set<shortcut> met_;  // what can't be had on this route, as it seems
   staging copy_;
   mirror_result result_ = mirror_result::unchanged;
 };
 
 }  // namespace
 
-mirror_result mirror_file(const mirror_source& source, const std::filesystem::path& path,
-                          const std::filesystem::path& cache_directory, const mirror_options& options,
-                          std::error_code& ec) {
-  destination target(path, cache_directory, options.create_parents, ec);
-  return ec ? mirror_result{} : mirroring(source, target, options).run(ec);
+mirror_result mirror_file(const mirror_source& source, const std::filesystem::path& path, const cache_layout& layout,
+                          const mirror_options& options, std::error_code& ec) {
+  destination target(path, layout, options.create_parents, ec);
+  return ec ? mirror_result{} : mirroring(source, target, options, layout).run(ec);
 }
 
 }  // namespace lockkit::detail

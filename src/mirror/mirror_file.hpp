@@ -8,8 +8,7 @@
 namespace lockkit::detail {
 
 /// errc::published_not_durable: the mirror stands. Any other code: the destination is as it was.
-mirror_result mirror_file(const mirror_source& source, const std::filesystem::path& path,
-                          const std::filesystem::path& cache_directory, const mirror_options& options,
-                          std::error_code& ec);
+mirror_result mirror_file(const mirror_source& source, const std::filesystem::path& path, const cache_layout& layout,
+                          const mirror_options& options, std::error_code& ec);
 
 }  // namespace lockkit::detail

@@ -32,9 +32,12 @@ bool cannot_copy_in_kernel(const std::error_code& ec) noexcept {
     case EXDEV:
     case EINVAL:
     case ENOSYS:
+    case ENOTTY:
     case EOPNOTSUPP:
     case EPERM:
+    case EACCES:
     case EBADF:
+    case EAGAIN:
     case ETXTBSY:
       return true;
     default:
@@ -44,26 +47,12 @@ bool cannot_copy_in_kernel(const std::error_code& ec) noexcept {
 
 }  // namespace
 
-bool clone_file(int from, int to, std::error_code& ec) noexcept {
+void clone_file(int from, int to, std::error_code& ec) noexcept {
   invoke("ioctl", ec, [&] { return ::ioctl(to, FICLONE, from); });
-  if (!ec) return true;
-  switch (ec.value()) {  // EAGAIN: ZFS before its source is committed; EPERM, EACCES: idmapped mounts
-    case EOPNOTSUPP:
-    case ENOTTY:
-    case EXDEV:
-    case EINVAL:
-    case ENOSYS:
-    case EAGAIN:
-    case EPERM:
-    case EACCES:
-    case EBADF:
-    case ETXTBSY:
-      ec.clear();
-      break;
-    default:
-      break;
-  }
-  return false;
+}
+
+std::uint64_t copy_by_reading(int from, int to, std::error_code& ec) {
+  return copy_through_user_space(from, to, 0, ec);
 }
 
 std::uint64_t copy_file(int from, int to, std::error_code& ec) {

@@ -70,10 +70,12 @@ LOCKKIT_PRIVATE_API void ignore_access_times(int fd, int flags) noexcept;
 LOCKKIT_PRIVATE_API void touch(int fd, std::error_code& ec) noexcept;
 LOCKKIT_PRIVATE_API std::uint64_t seek_start(int fd, std::error_code& ec) noexcept;
 
-/// Whole-file reflink. False with a clear code: not possible here, copy instead.
-[[nodiscard]] LOCKKIT_PRIVATE_API bool clone_file(int from, int to, std::error_code& ec) noexcept;
-/// Copies the whole of `from` to `to` (both from their offset 0), in the kernel where it can.
+/// Whole-file reflink, and nothing else: a range of length 0 would mean "to the end".
+LOCKKIT_PRIVATE_API void clone_file(int from, int to, std::error_code& ec) noexcept;
+/// Copies the whole of `from` to `to` (both from their offset 0), in the kernel where it can; the copy may share blocks.
 LOCKKIT_PRIVATE_API std::uint64_t copy_file(int from, int to, std::error_code& ec);
+/// The same by reading and writing: shares nothing.
+LOCKKIT_PRIVATE_API std::uint64_t copy_by_reading(int from, int to, std::error_code& ec);
 /// True if no writable description of the file exists anywhere; clear code and false if one does; a code where the
 /// kernel can't tell. `fd` must be read-only.
 [[nodiscard]] LOCKKIT_PRIVATE_API bool is_sealed(int fd, std::error_code& ec) noexcept;

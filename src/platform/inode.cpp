@@ -32,4 +32,12 @@ inode_facts facts_at(int directory, const char* name, std::error_code& ec) noexc
   return look(directory, name, AT_SYMLINK_NOFOLLOW, ec);
 }
 
+std::uint64_t mount_of(int fd, std::error_code& ec) noexcept {
+  struct statx found{};
+  invoke("statx", ec, [&] { return ::statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &found); });
+  if (ec) return 0;
+  const bool told = (found.stx_mask & STATX_MNT_ID) != 0;
+  return told ? found.stx_mnt_id : std::uint64_t{found.stx_dev_major} << 32U | found.stx_dev_minor;
+}
+
 }  // namespace lockkit::platform

@@ -29,6 +29,9 @@ struct inode_facts {
 [[nodiscard]] LOCKKIT_PRIVATE_API inode_facts facts(int fd, std::error_code& ec) noexcept;
 /// Does not follow a symbolic link in the last component.
 [[nodiscard]] LOCKKIT_PRIVATE_API inode_facts facts_at(int directory, const char* name, std::error_code& ec) noexcept;
+/// Through which mount the descriptor was opened: one filesystem can have several. Where the kernel does not tell (before
+/// Linux 5.8): the device.
+[[nodiscard]] LOCKKIT_PRIVATE_API std::uint64_t mount_of(int fd, std::error_code& ec) noexcept;
 [[nodiscard]] constexpr bool same_inode(const inode_facts& a, const inode_facts& b) noexcept {
   return a.device == b.device && a.inode == b.inode;
 }

@@ -185,38 +185,6 @@ TEST_CASE_METHOD(fixture, "a pinned content that was truncated is not mirrored")
 #if defined(LOCKKIT_FAULT_INJECTION)
 namespace fault = lockkit::platform::fault;
 
-TEST_CASE_METHOD(fixture, "whatever forbids a link makes an isolated mirror, and the next one is linked again") {
-  for (const int reason : {EMLINK, EPERM, EACCES, EXDEV, EOPNOTSUPP, ENOSYS, ENOENT, EINVAL}) {
-    fault::arm({.what = fault::action::fail, .name = "linkat", .error = reason});
-    const mirror_result first = cache.mirror(entry, place / "first", linking);
-    CHECK(fault::fired());
-    fault::disarm();
-    CHECK(is_copy(first));
-    CHECK(cache.mirror(entry, place / "second", linking) == mirror_result::hard_linked);
-    fs::remove(place / "first");
-    fs::remove(place / "second");
-  }
-}
-
-TEST_CASE_METHOD(fixture, "whatever forbids a clone or a copy in the kernel makes a plain copy") {
-  for (const int reason : {EOPNOTSUPP, EXDEV, EAGAIN, EPERM, EACCES, EINVAL}) {
-    for (const char* call : {"ioctl", "copy_file_range"}) {
-      fault::arm({.what = fault::action::fail, .name = call, .error = reason});
-      std::error_code ec;
-      const mirror_result result = cache.mirror(entry, place / "mirror", {}, ec);
-      fault::disarm();
-      if (std::string(call) == "copy_file_range" && (reason == EAGAIN || reason == EACCES)) {
-        fs::remove(place / "mirror");
-        continue;  // not errors of copy_file_range
-      }
-      CHECK_FALSE(ec);
-      CHECK(is_copy(result));
-      CHECK(read_file(place / "mirror") == "content");
-      fs::remove(place / "mirror");
-    }
-  }
-}
-
 TEST_CASE_METHOD(fixture, "a person who makes the destination while it is mirrored keeps the file") {
   constexpr mirror_options copying;
   for (const mirror_options* how : {&copying, &linking}) {

@@ -120,7 +120,8 @@ TEST_CASE("a cache on a filesystem that is mounted read-only serves hits, lists 
   CHECK(ec);
 }
 
-TEST_CASE("a content with as many links as its filesystem allows is copied instead") {
+TEST_CASE(
+    "a content with as many links as its filesystem allows gets a fresh inode, and is copied while it is leased") {
   scratch_mount disk("ext4", "", 64);
   if (missing(disk, "ext4")) return;
   mirror_cache cache(disk.path() / "cache");
@@ -130,7 +131,39 @@ TEST_CASE("a content with as many links as its filesystem allows is copied inste
     fs::create_hard_link(entry.path(), disk.path() / ("link" + std::to_string(i)), full);
   }
   REQUIRE(full == std::errc::too_many_links);
-  CHECK(cache.mirror(entry, disk.path() / "mirror", {.link = mirror_link::hard_link}) == mirror_result::copied);
-  const cache_entry other = cache.get("other", brings("other"));
-  CHECK(cache.mirror(other, disk.path() / "other", {.link = mirror_link::hard_link}) == mirror_result::hard_linked);
+  constexpr mirror_options linking{.link = mirror_link::hard_link};
+  {
+    const cache_lease lease = cache.lease("key", forbidden());
+    CHECK(cache.mirror(entry, disk.path() / "copy", linking) == mirror_result::copied);
+    CHECK(fs::hard_link_count(entry.path()) > 60'000);
+  }
+  CHECK(cache.mirror(entry, disk.path() / "mirror", linking) == mirror_result::hard_linked);
+  CHECK(fs::hard_link_count(entry.path()) == 2);
+  CHECK(fs::hard_link_count(disk.path() / "link0") > 60'000);
+  CHECK(read_file(disk.path() / "mirror") + content_of(entry) == "contentcontent");
+  CHECK(cache.mirror(cache.get("key", forbidden()), disk.path() / "next", linking) == mirror_result::hard_linked);
+  CHECK(cache.verify(true).empty());
+  CHECK(testing::files_of_cache(disk.path() / "cache").size() == 2);
+}
+
+TEST_CASE("through a bind mount nothing can be linked, which is remembered for that mount alone") {
+  testing::scratch_directory place;
+  fs::create_directories(place / "real");
+  fs::create_directories(place / "bound");
+  if (::mount((place / "real").c_str(), (place / "bound").c_str(), nullptr, MS_BIND, nullptr) != 0) {
+    WARN("skipped: bind mounts are not permitted here");
+    return;
+  }
+  {
+    mirror_cache cache(place / "cache");
+    const cache_entry entry = cache.get("key", brings("content"));
+    constexpr mirror_options linking{.link = mirror_link::hard_link};
+    for (const char* name : {"one", "two"}) {
+      CHECK(cache.mirror(entry, place / "bound" / name, linking) == mirror_result::copied);
+      CHECK(cache.mirror(entry, place / "real" / (std::string(name) + "linked"), linking) ==
+            mirror_result::hard_linked);
+    }
+    CHECK(read_file(place / "real" / "one") == "content");
+  }
+  CHECK(::umount((place / "bound").c_str()) == 0);
 }

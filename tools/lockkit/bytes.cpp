@@ -12,6 +12,10 @@ constexpr std::uint64_t kilo = 1000;
 constexpr std::uint64_t kibi = 1024;
 constexpr std::array byte_units = {byte_unit{"", 1},
                                    byte_unit{"B", 1},
+                                   byte_unit{"k", kilo},
+                                   byte_unit{"M", kilo* kilo},
+                                   byte_unit{"G", kilo* kilo* kilo},
+                                   byte_unit{"T", kilo* kilo* kilo* kilo},
                                    byte_unit{"kB", kilo},
                                    byte_unit{"MB", kilo* kilo},
                                    byte_unit{"GB", kilo* kilo* kilo},

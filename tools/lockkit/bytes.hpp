@@ -8,7 +8,7 @@
 
 namespace lockkit_command {
 
-/// "80", "80B", "80kB", "80GB", "80GiB", ...: bytes. Nothing for any other text, and beyond 2^63.
+/// "80", "80B", "80kB", "80GB" or "80G", "80GiB", ...: bytes. Nothing for any other text, and beyond 2^63.
 [[nodiscard]] std::optional<std::uint64_t> parse_bytes(std::string_view text) noexcept;
 
 /// An option of type BYTES.

@@ -41,6 +41,7 @@ void add_cache(CLI::App& sub, invocation& call) {
   add_cache_list(sub, context);
   add_cache_stats(sub, context);
   add_cache_verify(sub, context);
+  add_cache_evict(sub, context);
   add_cache_remove(sub, context);
   sub.footer(about_cache);
   for (CLI::App* each : sub.get_subcommands({})) each->fallthrough();  // --cache may stand behind the name, too

@@ -26,6 +26,7 @@ using shared_cache_context = std::shared_ptr<cache_context>;
 /// failure(bad_data).
 [[nodiscard]] lockkit::mirror_cache open_existing_cache(const cache_context& context);
 
+void add_cache_evict(CLI::App& cache, const shared_cache_context& context);
 void add_cache_get(CLI::App& cache, const shared_cache_context& context);
 void add_cache_list(CLI::App& cache, const shared_cache_context& context);
 void add_cache_mirror(CLI::App& cache, const shared_cache_context& context);
