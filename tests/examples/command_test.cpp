@@ -221,6 +221,36 @@ TEST_CASE("verify finds a damaged file, and with --repair the next get fetches i
   CHECK(read_file(here / "data") == "content");
 }
 
+TEST_CASE("evict gives up what was used longest ago, and says what it keeps and why; stats counts") {
+  const scratch_directory here;
+  for (const char* name : {"old", "new"}) {
+    write_file(here / name, std::string(1000, name[0]));
+    REQUIRE(run_tool(here, {"get", file_url(here / name), "--to", (here / "data" / name).string()}).status == 0);
+  }
+  for (const auto& record : fs::recursive_directory_iterator(here / "cache" / "k")) {
+    const bool is_old = record.is_regular_file() && contains(read_file(record.path()), "/old\n");
+    if (is_old) fs::last_write_time(record.path(), fs::file_time_type::clock::now() - std::chrono::hours(50));
+  }
+  const tool_result kept = run_tool(here, {"evict", "--max-age", "2d"});
+  CHECK(kept.status == 0);
+  CHECK(contains(kept.err, "/old: stays, since it came within the grace time"));
+  const tool_result dry = run_tool(here, {"evict", "--max-size", "1k", "--grace", "0", "--dry-run"});
+  CHECK(contains(dry.err, "/old: would go (1.0 kB, last used 2 days ago)"));
+  CHECK(contains(dry.err, "1.0 kB would be freed, 1.0 kB left"));
+  CHECK(contains(run_tool(here, {"stats"}).out, ": 2 data sets, 2 contents, 2.0 kB\n"));
+  const tool_result done = run_tool(here, {"evict", "--max-size", "1G", "--max-age", "2d", "--grace", "0"});
+  CHECK(done.status == 0);
+  CHECK(contains(done.err, "/old: evicted"));
+  CHECK(read_file(here / "data" / "old") == std::string(1000, 'o'));  // mirrors stay
+  write_file(here / "stats.json", run_tool(here, {"stats", "--json"}).out);
+  const std::string check =
+      "import json, sys\nfound = json.load(open(sys.argv[1]))\n"
+      "assert found['data_sets'] == 1 and found['bytes'] == 1000 and found['leased'] == 0\n"
+      "assert found['oldest_use'] == found['newest_use'] > 1700000000\n";
+  CHECK(testing::run_program({"python3", "-c", check, (here / "stats.json").string()}) == 0);
+  CHECK(run_tool(here, {"evict", "--max-size", "much"}).status == 64);
+}
+
 TEST_CASE("remove forgets a data set and leaves its mirrors alone") {
   const scratch_directory here;
   write_file(here / "source", "content");

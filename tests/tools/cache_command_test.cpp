@@ -154,18 +154,40 @@ lockkit cache remove k; echo $?; lockkit cache remove k; echo $?; lockkit cache 
   CHECK(contains(result.err, "'k' is not cached; 'cache list' shows what is"));
 }
 
+TEST_CASE("evict keeps a size and an age, tells what goes and what stays, and stats counts what is there") {
+  const scratch_directory place;
+  const script_result result = run_cached(place, R"sh(
+bring() { lockkit cache get "$@" -- sh -c 'printf %1000s x | tr " " "$1" > "$LOCKKIT_FILE"' - "$1"; }
+a=$(bring a) && bring b > path && bring a --policy always > path
+find cache/k -type f -newermt 2000-01-01 -exec touch -d '3 hours ago' {} + && bring b > path
+lockkit cache stats | head -n 1
+lockkit cache evict --max-size 1kB
+lockkit cache evict --max-size 1kB --grace 0 --dry-run --json | grep -c '"key": "a"'
+lockkit cache evict --max-size 1kB --grace 0 | tail -n 1
+lockkit cache list | grep -c ' b$'; lockkit cache stats --json | grep -A9 unnamed_contents
+lockkit cache evict --max-age 2h --grace 0 | tail -n 1
+lockkit cache evict --max-age 0 --grace 0 > out; echo $?; lockkit cache stats
+lockkit cache evict --max-size many 2> /dev/null; echo $?)sh");
+  INFO(result.err);
+  CHECK(result.out ==
+        "2 keys, 2 contents, 2.0 kB\n0 B freed, 2.0 kB left\n1\n1.0 kB freed, 1.0 kB left\n1\n"
+        "  \"unnamed_contents\": 0,\n  \"unnamed_bytes\": 0,\n  \"leased\": 0,\n  \"partials\": 0,\n"
+        "  \"partial_bytes\": 0\n}\n0 B freed, 1.0 kB left\n0\n0 keys, 0 contents, 0 B\n64\n");
+  CHECK(contains(result.err, "lockkit: a stays: young"));
+}
+
 TEST_CASE("a cache that is missing is 65 for whoever only looks, and wrong usage of cache is 64") {
   const scratch_directory place;
   const script_result result = run_script(a_shell(), place, R"sh(
 : > file
-for what in list stats verify 'remove k'; do lockkit cache --cache missing $what; echo $?; done
+for what in list stats verify evict 'remove k'; do lockkit cache --cache missing $what; echo $?; done
 lockkit cache --cache file get file:///etc/hostname; echo $?
 lockkit cache --cache file/c get file:///etc/hostname; echo $?
 try() { lockkit cache "$@" 2> /dev/null; echo $?; }
 try; try get x; try --cache c get; try --cache c mirror k; try --cache c get file:///a --policy sometimes
 try --cache c get file:///a --sha256 12; try --cache c get file:///a --attempts 0; try --cache c remove
 try --cache c get file:///a b)sh");
-  CHECK(result.out == "65\n65\n65\n65\n73\n73\n64\n64\n64\n64\n64\n64\n64\n64\n64\n");
+  CHECK(result.out == "65\n65\n65\n65\n65\n73\n73\n64\n64\n64\n64\n64\n64\n64\n64\n64\n");
   CHECK(contains(result.err, "cannot open the cache 'missing': there is no such directory"));
   CHECK(place.names() == std::set<std::string>{"file"});
 }
