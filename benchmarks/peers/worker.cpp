@@ -75,6 +75,13 @@ class publishing {
       }
     }};
   }
+  [[nodiscard]] operation batch() const {
+    return {[content = content_, place = place_] {
+      lockkit::publish_batch files;
+      for (std::size_t n = 0; n < batch_files; ++n) files.add(place / ("batch" + std::to_string(n)), content);
+      files.commit(durability::durable);
+    }};
+  }
 
  private:
   fs::path place_;
@@ -93,6 +100,12 @@ class caching {
   [[nodiscard]] operation hit() const {
     static_cast<void>(get());
     return {[*this] { static_cast<void>(get()); }};
+  }
+  [[nodiscard]] operation checked_hit() const {
+    auto checking = *this;
+    checking.cache_ = std::make_shared<lockkit::mirror_cache>(
+        place_ / "cache", lockkit::cache_options{.check = lockkit::hit_check::content});
+    return checking.hit();
   }
   [[nodiscard]] operation mirror(mirror_link link) const {
     return to_nothing("mirror", [entry = get(), cache = cache_, link](const fs::path& to) {
@@ -127,14 +140,17 @@ operation publishing_operation(const publishing& with, const std::string& name) 
   if (name == "publish-visible") return with.ours(durability::visible);
   if (name == "publish-consistent") return with.ours(durability::consistent);
   if (name == "publish-durable") return with.ours(durability::durable);
+  if (name == "publish-durable-path") return with.ours(durability::durable_path);
   if (name == "naked-one-by-one") return with.naked_one_by_one();
   if (name == "publish-one-by-one") return with.one_by_one();
+  if (name == "publish-batch") return with.batch();
   return {};
 }
 
 operation caching_operation(const caching& with, const std::string& name) {
   if (name == "open-look-close") return with.floor();
   if (name == "hit") return with.hit();
+  if (name == "hit-checked") return with.checked_hit();
   if (name == "mirror") return with.mirror(mirror_link::isolated);
   if (name == "mirror-link") return with.mirror(mirror_link::hard_link);
   if (name == "naked-copy") return with.naked_copy();
