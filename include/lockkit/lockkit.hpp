@@ -23,6 +23,7 @@
 #include <lockkit/mirror_options.hpp>
 #include <lockkit/owner.hpp>
 #include <lockkit/publish_batch.hpp>
+#include <lockkit/publish_directory.hpp>
 #include <lockkit/publish_options.hpp>
 #include <lockkit/retry.hpp>
 #include <lockkit/settle.hpp>

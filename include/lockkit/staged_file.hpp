@@ -72,9 +72,10 @@ inline publish_result publish(const std::filesystem::path& target, std::string_v
   return publish(target, std::as_bytes(std::span(text)), level, options);
 }
 
-/// Removes staged files that crashed processes left in `directory` (not below it): those whose kernel lock is free.
-/// Where files can't be made without a name (no O_TMPFILE), they must also be `minimum_age` old (60 s) by the
-/// filesystem's own clock, and a day on network filesystems. Live writers are never touched; nothing is where kernel
+/// Removes staged files and directories that crashed processes left in `directory` (not below it), and directories that
+/// were replaced while somebody read them (see publish_directory.hpp): those whose kernel lock is free.
+/// Directories, and files where they can't be made without a name (no O_TMPFILE), must also be `minimum_age` old (60 s) by
+/// the filesystem's own clock, and a day on network filesystems. Live writers are never touched; nothing is where kernel
 /// locks don't work. Other users' leftovers are left to them, but by root. Returns how many were removed; an error with
 /// one of them does not keep it from the others.
 LOCKKIT_API std::size_t sweep_staged(const std::filesystem::path& directory);

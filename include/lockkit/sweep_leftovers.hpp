@@ -13,9 +13,10 @@
 namespace lockkit::inline v0 {
 
 enum class leftover_kind {
-  guard,       ///< the hidden file beside a lock that nobody holds or waits for
-  lock_file,   ///< of a holder that is dead
-  staged_file  ///< written aside by a process that is dead (see sweep_staged), or the beginnings of a lock file
+  guard,             ///< the hidden file beside a lock that nobody holds or waits for
+  lock_file,         ///< of a holder that is dead
+  staged_file,       ///< written aside by a process that is dead (see sweep_staged), or the beginnings of a lock file
+  staged_directory,  ///< filled aside by a process that is dead, or replaced, and read by nobody any more
 };
 
 struct leftover {

@@ -25,6 +25,7 @@
 #include "platform/listing.hpp"
 #include "platform/names.hpp"
 #include "staged_sweep.hpp"
+#include "temporary_name.hpp"
 
 namespace lockkit::inline v0 {
 namespace {
@@ -126,7 +127,8 @@ std::vector<leftover> sweep_leftovers(const std::filesystem::path& directory, co
   if (local) guard_sweep(held.get(), directory, std::move(names), options.dry_run, found).sweep(ec);
   std::error_code failure;
   for (const std::string& name : detail::sweep_staged_names(directory, options.minimum_age, options.dry_run, failure)) {
-    found.push_back({directory / name, leftover_kind::staged_file});
+    const bool tree = detail::is_tree_name(name);
+    found.push_back({directory / name, tree ? leftover_kind::staged_directory : leftover_kind::staged_file});
   }
   if (!ec) ec = failure;
   std::ranges::sort(found, {}, &leftover::path);

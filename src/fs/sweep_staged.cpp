@@ -1,6 +1,7 @@
 // Removing what crashed writers left, and nothing else.
 //
-//  1. Only regular files with a name of ours, of the own user (root: of anybody).
+//  1. Only regular files and directories with a name of ours, of the own user (root: of anybody); and links with a
+//     directory's name, which a publisher of the linked layout left just before he turned it.
 //  2. A writer holds a shared flock on its file until it ends, however it ends. Who gets the exclusive one has the
 //     proof that there is no writer.
 //  3. That holds from the first moment for names that were born locked (see temporary_name.hpp). A file made with its
@@ -10,6 +11,8 @@
 //  5. Filesystems exist that grant every lock to everybody. A second lock on the same file must fail, or nothing is
 //     removed.
 //  6. The name is removed while the lock is held, and only if it still is the locked file's.
+//  7. A directory can be a version that is read, by those who have a shared lock on it, or that a link leads to. It is
+//     removed by the rules of tree_removal.cpp.
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -28,6 +31,7 @@
 #include "platform/process.hpp"
 #include "staged_sweep.hpp"
 #include "staging.hpp"
+#include "tree_removal.hpp"
 
 namespace lockkit::inline v0 {
 namespace {
@@ -38,15 +42,21 @@ constexpr std::chrono::seconds remote_age = std::chrono::hours(24);
 struct staged_leftover {
   std::string name;
   detail::name_origin origin;
+  bool is_tree;
 };
+
+void add_leftover(std::string name, std::vector<staged_leftover>& found) {
+  const auto file = detail::parse_temporary_name(name);
+  const auto tree = detail::parse_temporary_name(name, detail::staged_tree_suffix);
+  if (file || tree) found.push_back({std::move(name), file ? *file : *tree, tree.has_value()});
+}
 
 std::vector<staged_leftover> list_leftovers(const std::filesystem::path& directory, std::error_code& ec) {
   std::vector<staged_leftover> found;
   boost::system::error_code failure;
   boost::filesystem::directory_iterator entry(directory.native(), failure);
   for (; !failure && entry != boost::filesystem::directory_iterator(); entry.increment(failure)) {
-    std::string name = entry->path().filename().native();
-    if (const auto origin = detail::parse_temporary_name(name)) found.push_back({std::move(name), *origin});
+    add_leftover(entry->path().filename().native(), found);
   }
   ec = failure ? std::error_code(failure.value(), std::system_category()) : std::error_code();
   return found;
@@ -82,20 +92,37 @@ class sweeper {
  private:
   bool remove(const staged_leftover& file, std::error_code& ec) {
     const struct stat found = platform::status_at(directory_, file.name.c_str(), ec);
-    if (ec || !is_ours(found)) return false;
+    if (ec || !is_ours(found, file.is_tree)) return false;
     if ((remote_ || file.origin == detail::name_origin::opened) && !is_old(found, ec)) return false;
+    if (S_ISLNK(found.st_mode)) return remove_link(file.name.c_str(), ec);
+    // A version in use is not even locked for a moment: somebody may be about to read it.
+    if (file.is_tree && (detail::is_linked(directory_, file.name.c_str(), ec) || ec)) return false;
     const platform::unique_fd held = take(file.name.c_str(), ec);
     if (!held) return false;
     const struct stat locked = platform::status(held.get(), ec);
     const struct stat named = ec ? locked : platform::status_at(directory_, file.name.c_str(), ec);
     if (ec || !platform::same_inode(locked, named)) return false;
+    if (file.is_tree) return remove_dead_tree(file.name.c_str(), held.get(), ec);
     if (!dry_run_) platform::unlink_name(directory_, file.name.c_str(), ec);
     return !ec;
   }
 
-  static bool is_ours(const struct stat& file) noexcept {
+  bool remove_link(const char* name, std::error_code& ec) const noexcept {
+    if (!dry_run_) platform::unlink_name(directory_, name, ec);
+    return !ec;
+  }
+
+  bool remove_dead_tree(const char* name, int held, std::error_code& ec) const {
+    if (dry_run_) return !detail::is_linked(directory_, name, ec) && !ec;
+    const bool removed = detail::remove_locked_tree(directory_, name, held, {}, ec);
+    platform::unlock_flock(held);  // a forked child shares the description
+    return removed;
+  }
+
+  static bool is_ours(const struct stat& file, bool is_tree) noexcept {
     const unsigned user = platform::effective_user();
-    return S_ISREG(file.st_mode) && (file.st_uid == user || user == 0);
+    const bool right_kind = is_tree ? S_ISDIR(file.st_mode) || S_ISLNK(file.st_mode) : S_ISREG(file.st_mode);
+    return right_kind && (file.st_uid == user || user == 0);
   }
 
   bool is_old(const struct stat& file, std::error_code& ec) {

@@ -10,8 +10,8 @@ namespace lockkit::detail {
 namespace {
 
 constexpr std::string_view alphabet = "abcdefghijklmnopqrstuvwxyz234567";
-constexpr std::string_view staged_suffix = ".lkt";
-constexpr std::size_t added = 2 + random_length + staged_suffix.size();  // two dots
+constexpr std::size_t added = 2 + random_length + staged_file_suffix.size();  // two dots
+static_assert(staged_file_suffix.size() == staged_tree_suffix.size());
 constexpr std::size_t short_base = 64;
 constexpr std::uint64_t born_locked_bit = 8;  // the last character holds 3 random bits, this one, and a zero
 
@@ -39,22 +39,23 @@ random_text random_base32(name_origin origin, std::error_code& ec) noexcept {
   return text;
 }
 
-name_buffer temporary_name(std::string_view base, name_origin origin, std::error_code& ec) noexcept {
+name_buffer temporary_name(std::string_view base, name_origin origin, std::error_code& ec,
+                           std::string_view suffix) noexcept {
   const random_text random = random_base32(origin, ec);
   const std::string_view start = kept(base);
   name_buffer name{};
   if (!ec) {
-    // The precision bounds `start`, and `staged_suffix` is a literal. NOLINTBEGIN(bugprone-suspicious-stringview-data-usage)
+    // The precision bounds `start`, and `suffix` is a literal. NOLINTBEGIN(bugprone-suspicious-stringview-data-usage)
     std::snprintf(name.data(), name.size(), ".%.*s.%s%s", static_cast<int>(start.size()), start.data(), random.data(),
-                  staged_suffix.data());
+                  suffix.data());
     // NOLINTEND(bugprone-suspicious-stringview-data-usage)
   }
   return name;
 }
 
-std::optional<name_origin> parse_temporary_name(std::string_view name) noexcept {
-  if (name.size() < added || name.front() != '.' || !name.ends_with(staged_suffix)) return {};
-  name.remove_suffix(staged_suffix.size());
+std::optional<name_origin> parse_temporary_name(std::string_view name, std::string_view suffix) noexcept {
+  if (name.size() < added || name.front() != '.' || !name.ends_with(suffix)) return {};
+  name.remove_suffix(suffix.size());
   const std::string_view random = name.substr(name.size() - random_length);
   if (name[name.size() - random_length - 1] != '.') return {};
   if (random.find_first_not_of(alphabet) != std::string_view::npos) return {};

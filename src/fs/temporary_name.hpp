@@ -1,5 +1,5 @@
 #pragma once
-/// Names of files and directories that are not finished yet: `.<base>.<26 characters>.lkt`.
+/// Names of files and directories that are not finished yet: `.<base>.<26 characters>.lkt`, for directories `.lkd`.
 ///
 /// The 26 characters are base 32 (a-z, 2-7) and hold 128 random bits; two bits of the last one are to spare, and one of
 /// them tells how the name came to be. A *born locked* name was linked to an inode that its writer had locked already:
@@ -28,12 +28,20 @@ using random_text = std::array<char, random_length + 1>;
 /// A file name, terminated by NUL.
 using name_buffer = std::array<char, longest_name + 1>;
 
+inline constexpr std::string_view staged_file_suffix = ".lkt";
+inline constexpr std::string_view staged_tree_suffix = ".lkd";
+
 /// A new name for what will become `base`. Never longer than `base` if that is long: whatever limit the filesystem has,
 /// the name fits if `base` does.
 [[nodiscard]] LOCKKIT_PRIVATE_API name_buffer temporary_name(std::string_view base, name_origin origin,
-                                                             std::error_code& ec) noexcept;
+                                                             std::error_code& ec,
+                                                             std::string_view suffix = staged_file_suffix) noexcept;
 
-/// How the name was made; nothing if it is not a name of ours.
-[[nodiscard]] LOCKKIT_PRIVATE_API std::optional<name_origin> parse_temporary_name(std::string_view name) noexcept;
+/// How the name was made; nothing if it is not a staged file's, or with the other suffix a staged directory's.
+[[nodiscard]] LOCKKIT_PRIVATE_API std::optional<name_origin> parse_temporary_name(
+    std::string_view name, std::string_view suffix = staged_file_suffix) noexcept;
+[[nodiscard]] inline bool is_tree_name(std::string_view name) noexcept {
+  return parse_temporary_name(name, staged_tree_suffix).has_value();
+}
 
 }  // namespace lockkit::detail

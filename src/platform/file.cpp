@@ -175,6 +175,14 @@ void change_mode(int fd, unsigned mode, std::error_code& ec) noexcept {
   invoke("fchmod", ec, [&] { return ::fchmod(fd, mode); });
 }
 
+void change_mode_at(int directory, const char* name, unsigned mode, std::error_code& ec) noexcept {
+  invoke("fchmodat", ec, [&] { return ::fchmodat(directory, name, mode, AT_SYMLINK_NOFOLLOW); });
+}
+
+void sync_filesystem(int fd, std::error_code& ec) noexcept {
+  invoke("syncfs", ec, [&] { return ::syncfs(fd); });
+}
+
 void ignore_access_times(int fd, int flags) noexcept {
   std::error_code ignored;
   invoke("fcntl", ignored, [&] { return ::fcntl(fd, F_SETFL, flags | O_NOATIME); });

@@ -63,6 +63,10 @@ LOCKKIT_PRIVATE_API void flush_to_server(int fd, std::error_code& ec) noexcept;
 LOCKKIT_PRIVATE_API void reserve(int fd, std::uint64_t bytes, std::error_code& ec) noexcept;
 LOCKKIT_PRIVATE_API void resize(int fd, std::uint64_t bytes, std::error_code& ec) noexcept;
 LOCKKIT_PRIVATE_API void change_mode(int fd, unsigned mode, std::error_code& ec) noexcept;
+/// The mode of what has that name, never of what a link leads to.
+LOCKKIT_PRIVATE_API void change_mode_at(int directory, const char* name, unsigned mode, std::error_code& ec) noexcept;
+/// Everything of the filesystem that `fd` lies in.
+LOCKKIT_PRIVATE_API void sync_filesystem(int fd, std::error_code& ec) noexcept;
 /// Reads through this description no longer store access times. Only the file's owner may ask; for others, and where
 /// the filesystem does not care, nothing changes.
 LOCKKIT_PRIVATE_API void ignore_access_times(int fd, int flags) noexcept;

@@ -58,6 +58,10 @@ std::string read_link(int directory, const char* name, std::error_code& ec) {
   return text;
 }
 
+void make_symlink(const char* text, int directory, const char* name, std::error_code& ec) noexcept {
+  invoke("symlinkat", ec, [&] { return ::symlinkat(text, directory, name); });
+}
+
 void make_directory(int directory, const char* name, unsigned mode, std::error_code& ec) noexcept {
   invoke("mkdirat", ec, [&] { return ::mkdirat(directory, name, mode); });
 }

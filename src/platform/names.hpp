@@ -28,6 +28,8 @@ LOCKKIT_PRIVATE_API void rename_exchange(int directory, const char* one, const c
 LOCKKIT_PRIVATE_API void unlink_name(int directory, const char* name, std::error_code& ec) noexcept;
 /// What a symbolic link says.
 [[nodiscard]] LOCKKIT_PRIVATE_API std::string read_link(int directory, const char* name, std::error_code& ec);
+/// A symbolic link that says `text`. EEXIST if anything has that name.
+LOCKKIT_PRIVATE_API void make_symlink(const char* text, int directory, const char* name, std::error_code& ec) noexcept;
 LOCKKIT_PRIVATE_API void make_directory(int directory, const char* name, unsigned mode, std::error_code& ec) noexcept;
 LOCKKIT_PRIVATE_API void remove_directory(int directory, const char* name, std::error_code& ec) noexcept;
 

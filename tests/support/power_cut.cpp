@@ -137,6 +137,14 @@ class mounted_copy {
   scratch_directory directory_;
 };
 
+bool is_long() {
+  return std::getenv("LOCKKIT_TEST_LONG") != nullptr;
+}
+
+watch_at where_to_look() {
+  return is_long() ? watch_at::every_call : watch_at::changes;
+}
+
 /// The original is unmounted when this returns: a copy of btrfs can't be mounted beside it. Null: not to be had here.
 std::unique_ptr<image_album> run_steps(const std::string& kind, bystander other,
                                        const std::function<void(const fs::path&)>& prepare,
@@ -147,11 +155,12 @@ std::unique_ptr<image_album> run_steps(const std::string& kind, bystander other,
   stand_by(other, mount.path(), 0);
   sync_everything(mount.path());
   auto album = std::make_unique<image_album>(mount);
-  const traced_run run = run_watched([&] { steps(mount.path()); },
-                                     [&](std::size_t calls, bool finished) {
-                                       stand_by(other, mount.path(), calls + 1);
-                                       album->take(calls, finished);
-                                     });
+  const traced_run run = run_watched(
+      where_to_look(), [&] { steps(mount.path()); },
+      [&](std::size_t calls, bool finished) {
+        stand_by(other, mount.path(), calls + 1);
+        album->take(calls, finished);
+      });
   if (run.status != 0) throw std::runtime_error("the steps failed by themselves");
   return album;
 }
@@ -184,7 +193,7 @@ void on_every_power_cut(const std::vector<bystander>& others, const std::functio
 }
 
 std::vector<bystander> bystanders_to_try() {
-  if (std::getenv("LOCKKIT_TEST_LONG") == nullptr) return {bystander::none, bystander::syncs_a_file};
+  if (!is_long()) return {bystander::none, bystander::syncs_a_file};
   return {bystander::none, bystander::syncs_a_file, bystander::syncs_everything};
 }
 

@@ -1,8 +1,8 @@
 #pragma once
 /// A power cut after each step: what stands on the disk when the power goes at any moment of an operation.
 ///
-/// The steps run in a child process on a new filesystem in an image file. The child is held at each of its system calls,
-/// and once more at its end; if anything was written to the image since, the image is copied, mounted as it is. Each copy
+/// The steps run in a child process on a new filesystem in an image file. The child is held at its system calls (at each
+/// with LOCKKIT_TEST_LONG set, else after each that may have changed something), and once more at its end; if anything was written to the image since, the image is copied, mounted as it is. Each copy
 /// is mounted afterwards, so that its journal is replayed, and handed to a check. That shows the state in which everything
 /// that was sent to the disk so far is on it and nothing later. Old or empty files there are proofs of a hole; new ones are
 /// evidence, since a real disk can also reorder. A further source of states is what others on the same filesystem do

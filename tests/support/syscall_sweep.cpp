@@ -1,5 +1,6 @@
 #include "support/syscall_sweep.hpp"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
@@ -8,9 +9,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdio>
 #include <exception>
 #include <stdexcept>
+#include <utility>
 
 namespace testing {
 namespace {
@@ -18,6 +22,8 @@ namespace {
 // close(mark) is a call that nothing else makes: it begins and ends the counted part.
 constexpr int begin_mark = -4711;
 constexpr int end_mark = -4712;
+constexpr int pause_mark = -4713;
+constexpr int resume_mark = -4714;
 
 [[noreturn]] void traced_child(const std::function<void()>& prepare, const std::function<void()>& body) {
   ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
@@ -40,13 +46,24 @@ struct entered_call {
   bool entry;
   long number;
   int first_argument;
+  unsigned long third_argument;
 };
+
+/// Calls that change nothing that a filesystem stores; every other may.
+bool changes_nothing(const entered_call& call) {
+  static constexpr std::array harmless = {
+      SYS_close,    SYS_fstat,   SYS_newfstatat, SYS_statx,   SYS_getdents64, SYS_flock,  SYS_fcntl, SYS_readlinkat,
+      SYS_read,     SYS_pread64, SYS_lseek,      SYS_mmap,    SYS_munmap,     SYS_brk,    SYS_futex, SYS_getrandom,
+      SYS_mprotect, SYS_madvise, SYS_getpid,     SYS_geteuid, SYS_statfs,     SYS_fstatfs};
+  const bool opens = call.number == SYS_openat && (call.third_argument & (O_CREAT | O_TRUNC | __O_TMPFILE)) == 0;
+  return opens || std::ranges::find(harmless, call.number) != harmless.end();
+}
 
 entered_call stopped_at(int pid) {
   __ptrace_syscall_info info{};
   ::ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof info, &info);
-  if (info.op != PTRACE_SYSCALL_INFO_ENTRY) return {false, -1, 0};
-  return {true, static_cast<long>(info.entry.nr), static_cast<int>(info.entry.args[0])};
+  if (info.op != PTRACE_SYSCALL_INFO_ENTRY) return {false, -1, 0, 0};
+  return {true, static_cast<long>(info.entry.nr), static_cast<int>(info.entry.args[0]), info.entry.args[2]};
 }
 
 class tracer {
@@ -55,7 +72,10 @@ class tracer {
   tracer(int pid, std::size_t call, int signal) : pid_(pid), kill_before_(call), signal_(signal) {}
 
   [[nodiscard]] bool has_stopped() const { return stopped_; }
-  void look_on(const std::function<void(std::size_t, bool)>& at_each_call) { at_each_call_ = at_each_call; }
+  void look_on(watch_at where, const std::function<void(std::size_t, bool)>& at_each_call) {
+    at_each_call_ = at_each_call;
+    everywhere_ = where == watch_at::every_call;
+  }
 
   traced_run follow() {
     int status = wait_for_stop();
@@ -87,8 +107,14 @@ class tracer {
     } else if (call.number == close_number && call.first_argument == end_mark) {
       counting_ = false;
       if (at_each_call_) at_each_call_(result_.calls.size(), true);
+    } else if (call.number == close_number && call.first_argument == pause_mark) {
+      paused_ = std::exchange(counting_, false);
+      changed_ = true;
+    } else if (call.number == close_number && call.first_argument == resume_mark) {
+      counting_ = paused_;
     } else if (counting_) {
-      if (at_each_call_) at_each_call_(result_.calls.size(), false);
+      if (at_each_call_ && (everywhere_ || changed_)) at_each_call_(result_.calls.size(), false);
+      changed_ = !changes_nothing(call);
       result_.calls.push_back(call.number);
       if (result_.calls.size() == kill_before_) signal_ == SIGSTOP ? stop() : kill();
     }
@@ -116,6 +142,9 @@ class tracer {
   int signal_;
   bool stopped_ = false;
   bool counting_ = false;
+  bool paused_ = false;
+  bool everywhere_ = true;
+  bool changed_ = true;  // since the last look
   std::function<void(std::size_t, bool)> at_each_call_;
   traced_run result_;
 };
@@ -159,12 +188,18 @@ traced_run run_traced(const std::function<void()>& prepare, const std::function<
   return tracer(start_traced(prepare, body), kill_before, SIGKILL).follow();
 }
 
-traced_run run_watched(const std::function<void()>& body,
+void uncounted(const std::function<void()>& part) {
+  ::close(pause_mark);
+  part();
+  ::close(resume_mark);
+}
+
+traced_run run_watched(watch_at where, const std::function<void()>& body,
                        const std::function<void(std::size_t calls, bool finished)>& at_each_call) {
   const int pid = start_traced([] {}, body);
   stopped_child child(pid);
   tracer follower(pid, 0, SIGKILL);
-  follower.look_on(at_each_call);
+  follower.look_on(where, at_each_call);
   traced_run run = follower.follow();
   child.has_ended();
   return run;

@@ -30,11 +30,19 @@ struct stopped_run {
 stopped_run run_stopped(const std::function<void()>& prepare, const std::function<void()>& body, std::size_t stop_at,
                         const std::function<void()>& while_stopped);
 
+enum class watch_at {
+  every_call,
+  changes,  ///< only where a call has been made, since the last look, that may have changed something on a filesystem
+};
+
 /// Runs `body` to its end in a forked child under ptrace. At the entry of each of its calls it is held while
 /// `at_each_call` runs in this process with the number of calls that it has made so far, and once more when `body` is
 /// done (`finished`). Single-threaded bodies only.
-traced_run run_watched(const std::function<void()>& body,
+traced_run run_watched(watch_at where, const std::function<void()>& body,
                        const std::function<void(std::size_t calls, bool finished)>& at_each_call);
+
+/// For a part of `body` whose calls are of no interest: they are neither counted nor stopped at.
+void uncounted(const std::function<void()>& part);
 
 /// For N = 1, 2, ... until the child ends by itself: run, kill at call N, then `check(N)` in this process.
 /// Returns how many points were visited.

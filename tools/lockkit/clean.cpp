@@ -28,6 +28,8 @@ const char* name_of(lockkit::leftover_kind kind) noexcept {
       return "lock_file";
     case lockkit::leftover_kind::staged_file:
       return "staged_file";
+    case lockkit::leftover_kind::staged_directory:
+      return "staged_directory";
   }
   return "unknown";
 }
@@ -40,6 +42,8 @@ const char* reason_for(lockkit::leftover_kind kind) noexcept {
       return "lock file of a dead holder";
     case lockkit::leftover_kind::staged_file:
       return "unfinished file of a dead process";
+    case lockkit::leftover_kind::staged_directory:
+      return "directory of a dead process, or replaced";
   }
   return "unknown";
 }
