@@ -94,8 +94,8 @@ class LOCKKIT_API fetch_sink {
   /// What the cache has: for a conditional request. None if it has nothing whole that the request would take.
   [[nodiscard]] const std::optional<cached_version>& cached() const noexcept;
   /// Instead of bringing anything: what cached() told is what the source has. It gets a new time and counts as fetched
-  /// now; its validators stay if no others are set. Should it have gone meanwhile, the fetch function is called once
-  /// more, and told that nothing is cached. std::errc::invalid_argument if cached() is none, or something was written.
+  /// now; its validators stay if no others are set. Should it have been damaged meanwhile, the fetch function is called
+  /// once more, and told that nothing is cached. std::errc::invalid_argument if cached() is none, or something was written.
   void not_modified();
   /// Of what this fetch brings, for the next one.
   void set_validators(content_validators validators);
@@ -124,7 +124,7 @@ class LOCKKIT_API fetch_sink {
 
 /// Brings the content of one key. Runs on the requesting thread, under the key's lock. Throwing ends the request with
 /// that exception (but see offline_mode::stale_if_error); the cache stays as it was. Called a second time if what it declared
-/// not_modified() has gone, or if a resumed content turned out to have another digest than promised.
+/// not_modified() is found damaged, or if a resumed content turned out to have another digest than promised.
 using fetch_function = std::function<void(fetch_sink&)>;
 
 /// What is served when nothing can be fetched.

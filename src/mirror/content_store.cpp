@@ -166,7 +166,6 @@ std::optional<pinned_content> renew_content(const cache_layout& layout, std::str
                                             std::error_code& ec) {
   record.sha256 = former.sha256;
   record.size = former.size;
-  if (record.validators.empty()) record.validators = former.validators;
   staged_record next(layout, name, record, ec);
   if (ec) return std::nullopt;
   gate passage(layout);

@@ -16,8 +16,7 @@ namespace lockkit::detail {
                                            key_record record, deadline until, const std::stop_token& stop,
                                            std::error_code& ec);
 
-/// Gives the content of `former` a new record: `record` says when and under which generation, and new validators if there
-/// are any. None with a clear code: the content is not there, whole, any more. The caller holds the key's lock.
+/// Gives the content of `former` a new record: `record` says when, under which generation and validators. None with a clear code: the content is not there, whole, any more. The caller holds the key's lock.
 [[nodiscard]] std::optional<pinned_content> renew_content(const cache_layout& layout, std::string_view name,
                                                           const key_record& former, key_record record, deadline until,
                                                           const std::stop_token& stop, std::error_code& ec);

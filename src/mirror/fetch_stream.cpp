@@ -10,6 +10,7 @@
 
 #include "fetch_stream.hpp"
 
+#include <algorithm>
 #include <vector>
 
 #include <lockkit/error.hpp>
@@ -37,6 +38,20 @@ fetch_stream::fetch_stream(const cache_layout& layout, const request_options& re
 fetch_stream::~fetch_stream() {
   // Once the file is a content, or is to go, nobody may go on with it.
   if (kept_) kept_->forget();
+}
+
+/// So many bytes, unless it is told to stop.
+template <class Use>
+void fetch_stream::read_all(int file, std::uint64_t size, const Use& use, std::error_code& ec) {
+  std::vector<std::byte> chunk(std::size_t{256} << 10U);
+  for (std::uint64_t at = 0; at < size && !cancelled();) {
+    const std::size_t wanted = static_cast<std::size_t>(std::min<std::uint64_t>(chunk.size(), size - at));
+    const std::size_t n = platform::pread_some(file, std::span(chunk).first(wanted), at, ec);
+    if (!ec && n == 0) ec = errc::integrity_mismatch;
+    if (ec) return;
+    use(std::span<const std::byte>(chunk).first(n));
+    at += n;
+  }
 }
 
 void fetch_stream::require(const std::error_code& ec) {
@@ -107,22 +122,26 @@ void fetch_stream::resume() {
   kept_ = std::move(claimed_);
   claimed_.reset();
   file_ = std::move(opened);
-  keeps_ = resumed_ = true;
-  read_again(ec);
+  keeps_ = resumed_ = true;  // rule 2
+  read_all(file_.fd(), file_.size(), [this](std::span<const std::byte> bytes) { digest_.update(bytes); }, ec);
   require(ec);
   report_progress();
 }
 
-/// Rule 2.
-void fetch_stream::read_again(std::error_code& ec) {
-  std::vector<std::byte> chunk(std::size_t{256} << 10U);
-  for (std::uint64_t at = 0; at < file_.size() && !cancelled();) {
-    const std::size_t n = platform::pread_some(file_.fd(), chunk, at, ec);
-    if (!ec && n == 0) ec = errc::integrity_mismatch;
-    if (ec) return;
-    digest_.update(std::span(chunk).first(n));
-    at += n;
-  }
+bool fetch_stream::take_from(int file) {
+  std::error_code ec;
+  drop_claimed();
+  const auto use = [this](std::span<const std::byte> bytes) {
+    std::error_code full;
+    file_.append(bytes, full);
+    require(full);
+    digest_.update(bytes);
+  };
+  read_all(file, cached()->size, use, ec);
+  unmodified_ = false;
+  expected_.reset();
+  taken_ = true;
+  return !ec;
 }
 
 void fetch_stream::keep_partial(content_validators validators) {
@@ -210,6 +229,7 @@ fetched_content fetch_stream::finish(std::error_code& ec) {
   if (!ec && expected_ && *expected_ != file_.size()) ec = errc::integrity_mismatch;
   if (ec) return {};
   fetched_content content{digest_.finish(), file_.size(), began_};
+  if (taken_ && cached()->sha256 != content.sha256) ec = errc::integrity_mismatch;
   if (request_.sha256 && *request_.sha256 != content.sha256) ec = errc::integrity_mismatch;
   return content;
 }

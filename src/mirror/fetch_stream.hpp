@@ -68,7 +68,11 @@ class fetch_stream {
     return expires_;
   }
   [[nodiscard]] std::chrono::system_clock::time_point began() const noexcept { return began_; }
-  [[nodiscard]] bool was_resumed() const noexcept { return resumed_; }
+  /// Another digest than promised may come from a part that was there already.
+  [[nodiscard]] bool relied_on_what_was_there() const noexcept { return resumed_ || taken_; }
+  /// What is cached, read through `file` as though it had been fetched; finish() compares it with its own digest. False:
+  /// it can't be read.
+  [[nodiscard]] bool take_from(int file);
   [[nodiscard]] bool was_told_to_stop() const noexcept { return told_to_stop_; }
   /// The cache refused what came, or the caller has stopped the request: not the source's fault.
   [[nodiscard]] bool failed_by_itself() noexcept { return failure_ || cancelled(); }
@@ -84,7 +88,8 @@ class fetch_stream {
   [[nodiscard]] bool deadline_passed() const noexcept;
   [[nodiscard]] std::error_code why_stopped() const;
   void drop_claimed() noexcept;
-  void read_again(std::error_code& ec);
+  template <class Use>
+  void read_all(int file, std::uint64_t size, const Use& use, std::error_code& ec);
   void sync_now_and_then();
 
   const cache_layout& layout_;
@@ -104,6 +109,7 @@ class fetch_stream {
   std::uint64_t synced_ = 0;
   bool keeps_ = false;
   bool resumed_ = false;
+  bool taken_ = false;
   bool unmodified_ = false;
   bool told_to_stop_ = false;
 };

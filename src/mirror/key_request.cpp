@@ -25,7 +25,8 @@
 ///  6. The lock decides how often is fetched, never whether the result is right (see content_store.cpp).
 ///  7. A fetch function may find that what is cached is current. Then its record alone is replaced, with the new
 ///     generation, so that this answers those who wait as a content would. If the content has gone meanwhile (nobody
-///     holds its name for us during a fetch), it is fetched whole.
+///     holds its name for us during a fetch), or is a layer's, it is stored again from the descriptor that we hold; if
+///     that is not what its digest says any more, it is fetched whole.
 ///  8. Who would rather fetch twice than wait longer (unlocked_after) goes on without the lock, and says so in the record:
 ///     generation 0. Nobody else is told that he holds anything.
 ///  9. A request that asks, from inside its fetch function, for the same key would wait for itself: would_deadlock.
@@ -203,13 +204,17 @@ std::optional<answer> key_request::fetch_once(const fetch_call& fetch, std::opti
   const bool stopped = stream.was_told_to_stop();
   key_record record = new_record(stream);
   std::optional<pinned_content> content;
+  bool store = true;
   if (stream.is_unmodified(ec)) {
-    content = renew_content(layout_, name_, cached->record, std::move(record), until_published(), options_.stop, ec);
-  } else if (!ec) {
+    if (record.validators.empty()) record.validators = cached->record.validators;
+    content = renew_content(layout_, name_, cached->record, record, until_published(), options_.stop, ec);
+    store = !content && !ec && stream.take_from(cached->file.get());
+  }
+  if (store && !ec) {
     content = store_content(layout_, name_, stream, std::move(record), until_published(), options_.stop, ec);
   }
   if (ec && stopped) stream.keep_what_came();
-  if (ec == errc::integrity_mismatch && stream.was_resumed() && !whole) return std::nullopt;
+  if (ec == errc::integrity_mismatch && stream.relied_on_what_was_there() && !whole) return std::nullopt;
   require(ec);
   if (!content) return std::nullopt;
   if (unlocked_) lock_.reset();

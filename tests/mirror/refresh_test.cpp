@@ -110,18 +110,46 @@ TEST_CASE_METHOD(fixture, "not_modified is wrong without a cached content, and b
   CHECK(content_of(cache.get("key", forbidden())) == "first");
 }
 
-TEST_CASE_METHOD(fixture, "what was declared not modified and has gone meanwhile is fetched whole") {
-  (void)refresh();
+TEST_CASE_METHOD(fixture,
+                 "what was declared not modified and has gone meanwhile is put back, or fetched if it was damaged") {
   std::vector<bool> told;
-  const auto fetch = [&](fetch_sink& sink) {
-    told.push_back(sink.cached().has_value());
-    if (!sink.cached()) return sink.write("fetched whole");
-    fs::remove(testing::only_file(directory, 'b'));  // as an eviction would
-    sink.not_modified();
+  const auto refresh_after = [&](const std::function<void(const fs::path&)>& accident) {
+    (void)cache.get("key", testing::brings("first"), fetch_policy::always());
+    (void)cache.verify(true);
+    told.clear();
+    const auto fetch = [&](fetch_sink& sink) {
+      told.push_back(sink.cached().has_value());
+      if (!sink.cached()) return sink.write("fetched");
+      accident(testing::only_file(directory, 'b'));
+      sink.not_modified();
+    };
+    const std::string found = content_of(cache.get("key", fetch, fetch_policy::always()));
+    CHECK(cache.verify(true).empty());
+    return found;
   };
-  CHECK(content_of(cache.get("key", fetch, fetch_policy::always())) == "fetched whole");
+  CHECK(refresh_after([](const fs::path& content) { fs::remove(content); }) == "first");  // as an eviction would
+  CHECK(told == std::vector<bool>{true});
+  const auto damaged = [](const fs::path& content) {
+    testing::damage(content, "FIRST");
+    fs::remove(content);
+  };
+  CHECK(refresh_after(damaged) == "fetched");
   CHECK(told == std::vector<bool>{true, false});
-  CHECK(cache.verify().empty());
+  CHECK(refresh_after([](const fs::path& content) { testing::damage(content, "fir"); }) == "fetched");
+  CHECK(told == std::vector<bool>{true, false});
+}
+
+TEST_CASE_METHOD(fixture, "what a layer has and its source has not modified is taken over from the layer") {
+  (void)refresh();
+  mirror_cache upper(place / "upper", {.layers = {directory}});
+  const cache_entry entry = upper.get("key", origin.fetch(), fetch_policy::always());
+  CHECK(origin.bodies == 1);
+  CHECK(content_of(entry) == "first");
+  CHECK(entry.path().native().starts_with((place / "upper").native()));
+  CHECK(upper.verify().empty());
+  (void)upper.get("key", origin.fetch(), fetch_policy::always());
+  CHECK(origin.asked == 3);
+  CHECK(origin.bodies == 1);
 }
 
 TEST_CASE_METHOD(fixture, "if_stale asks the source once the time that it gave has passed, and whenever it gave none") {
