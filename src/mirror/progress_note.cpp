@@ -63,11 +63,16 @@ progress_note::progress_note(const cache_layout& layout, std::string_view name)
     : path_(progress_path(layout, name)),
       mode_(static_cast<unsigned>(layout.lock_mode())),
       process_(platform::process_generation()),
-      next_(std::chrono::steady_clock::now() + telling_interval) {}
+      next_(std::chrono::steady_clock::now() + telling_interval) {
+  remove();
+}
 
 progress_note::~progress_note() {
-  if (!file_ || process_ != platform::process_generation()) return;
-  std::error_code ignored;
+  if (file_ && process_ == platform::process_generation()) remove();
+}
+
+void progress_note::remove() const noexcept {
+  std::error_code ignored;  // mostly there is none
   platform::unlink_name(AT_FDCWD, path_.c_str(), ignored);
 }
 

@@ -4,7 +4,7 @@
 ///  1. One line of a fixed length, overwritten by one write. What is read half old, half new has a wrong sum and is
 ///     passed over: nobody waits for anybody.
 ///  2. Written at most four times a second, and not before a fetch has lasted that long: most fetches write none.
-///  3. It is for people, and decides nothing. It goes with the fetch; one that was killed leaves it to the next.
+///  3. It is for people, and decides nothing. It goes with the fetch; what a killed one left goes when the next begins.
 
 #include <chrono>
 #include <cstdint>
@@ -36,6 +36,7 @@ class progress_note {
 
  private:
   void open() noexcept;
+  void remove() const noexcept;
 
   std::string path_;
   unsigned mode_;
