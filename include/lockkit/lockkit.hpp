@@ -15,6 +15,7 @@
 #include <lockkit/fence_gate.hpp>
 #include <lockkit/fetch.hpp>
 #include <lockkit/file_mutex.hpp>
+#include <lockkit/if_unchanged.hpp>
 #include <lockkit/inspect.hpp>
 #include <lockkit/lock_file.hpp>
 #include <lockkit/lock_options.hpp>

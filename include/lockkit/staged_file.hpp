@@ -20,6 +20,10 @@
 
 namespace lockkit::inline v0 {
 
+class file_version;
+struct unchanged_options;
+struct unchanged_outcome;
+
 /// A file being written aside. Used by one thread at a time. Destroying it without commit() discards it; a crash leaves
 /// nothing, or a file `.<name>.<26 characters>.lkt` that sweep_staged removes. A forked child can neither write nor
 /// commit (std::errc::operation_not_permitted), and discards nothing. The directory is held open from the beginning:
@@ -58,6 +62,8 @@ class LOCKKIT_API staged_file {
 
  private:
   friend class publish_batch;
+  friend LOCKKIT_API unchanged_outcome commit_if_unchanged(staged_file& staged, const file_version& expected,
+                                                           const unchanged_options& how, std::error_code& ec);
   struct impl;
   std::unique_ptr<impl> impl_;
 };
@@ -75,9 +81,10 @@ inline publish_result publish(const std::filesystem::path& target, std::string_v
 /// Removes staged files and directories that crashed processes left in `directory` (not below it), and directories that
 /// were replaced while somebody read them (see publish_directory.hpp): those whose kernel lock is free.
 /// Directories, and files where they can't be made without a name (no O_TMPFILE), must also be `minimum_age` old (60 s) by
-/// the filesystem's own clock, and a day on network filesystems. Live writers are never touched; nothing is where kernel
-/// locks don't work. Other users' leftovers are left to them, but by root. Returns how many were removed; an error with
-/// one of them does not keep it from the others.
+/// the filesystem's own clock, and a day on network filesystems. Live writers are never touched; but where every lock is
+/// granted to everybody, age speaks alone: a file that nobody has written to for a day is removed, and no directory. Other
+/// users' leftovers are left to them, but by root. Returns how many were removed; an error with one of them does not keep
+/// it from the others.
 LOCKKIT_API std::size_t sweep_staged(const std::filesystem::path& directory);
 LOCKKIT_API std::size_t sweep_staged(const std::filesystem::path& directory, std::chrono::seconds minimum_age,
                                      std::error_code& ec);

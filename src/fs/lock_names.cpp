@@ -18,13 +18,6 @@ std::uint64_t hash_name(std::string_view name) noexcept {
   return hash;
 }
 
-/// `.<name><suffix>`, shortened to what a directory entry holds.
-std::string hidden_name(const std::string& name, const std::string& suffix) {
-  if (name.size() + suffix.size() + 1 <= NAME_MAX) return fmt::format(".{}{}", name, suffix);
-  const std::string hash = fmt::format(".{:016x}", hash_name(name));
-  return fmt::format(".{}{}{}", name.substr(0, NAME_MAX - 1 - hash.size() - suffix.size()), hash, suffix);
-}
-
 std::error_code check_name(const std::filesystem::path& path) {
   const std::string name = path.filename().string();
   if (name.empty() || name == "." || name == "..") return errc::invalid_name;
@@ -34,6 +27,12 @@ std::error_code check_name(const std::filesystem::path& path) {
 }
 
 }  // namespace
+
+std::string hidden_name(const std::string& name, const std::string& suffix) {
+  if (name.size() + suffix.size() + 1 <= NAME_MAX) return fmt::format(".{}{}", name, suffix);
+  const std::string hash = fmt::format(".{:016x}", hash_name(name));
+  return fmt::format(".{}{}{}", name.substr(0, NAME_MAX - 1 - hash.size() - suffix.size()), hash, suffix);
+}
 
 bool is_guard_name(std::string_view name) noexcept {
   return name.size() > guard_suffix.size() + 1 && name.front() == '.' && name.ends_with(guard_suffix);

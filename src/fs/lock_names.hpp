@@ -25,6 +25,9 @@ struct lock_names {
 /// guard of another lock. std::errc::filename_too_long beyond what one directory entry holds.
 [[nodiscard]] LOCKKIT_PRIVATE_API lock_names name_lock(const std::filesystem::path& path, std::error_code& ec);
 
+/// `.<name><suffix>`, shortened and with a hash where a directory entry does not hold it.
+[[nodiscard]] std::string hidden_name(const std::string& name, const std::string& suffix);
+
 /// `.x.guard`
 [[nodiscard]] bool is_guard_name(std::string_view name) noexcept;
 

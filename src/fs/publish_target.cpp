@@ -5,6 +5,7 @@
 
 #include <lockkit/error.hpp>
 
+#include "displaced_name.hpp"
 #include "platform/file.hpp"
 #include "platform/names.hpp"
 #include "platform/process.hpp"
@@ -54,7 +55,8 @@ std::error_code check_file_path(const std::filesystem::path& path) {
   if (path.native().find('\0') != std::string::npos) return errc::invalid_name;
   const std::string name = path.filename();
   if (name.empty() || name == "." || name == "..") return errc::invalid_name;
-  if (parse_temporary_name(name) || is_tree_name(name)) return errc::invalid_name;  // a sweep would remove it
+  // A sweep would remove it.
+  if (parse_temporary_name(name) || parse_displaced_name(name) || is_tree_name(name)) return errc::invalid_name;
   if (name.size() > longest_name) return std::make_error_code(std::errc::filename_too_long);
   return {};
 }

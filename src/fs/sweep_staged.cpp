@@ -8,23 +8,29 @@
 //     name is without a lock between open and flock; for it, and on network filesystems, age must speak as well.
 //  4. Age is measured against a file made just now in the same directory: both times come from the filesystem's clock. A
 //     time set by hand may lie ahead of it; that file is as old as no time at all.
-//  5. Filesystems exist that grant every lock to everybody. A second lock on the same file must fail, or nothing is
-//     removed.
+//  5. Filesystems exist that grant every lock to everybody. Where a second lock on the same file is granted, a lock proves
+//     nothing, and age speaks alone: a day without a write, for every name. A live writer that waits longer loses its file
+//     there and is told so when it commits; the target is what it was.
 //  6. The name is removed while the lock is held, and only if it still is the locked file's.
 //  7. A directory can be a version that is read, by those who have a shared lock on it, or that a link leads to. It is
 //     removed by the rules of tree_removal.cpp.
+//  8. What changed places with a target (displaced_name.hpp) is removed only if it is one of the two that its name tells
+//     of, and never where locks prove nothing. Anything else is somebody's update.
 
 #include <fcntl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <boost/filesystem/directory.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <lockkit/staged_file.hpp>
 
 #include "core/throw_error.hpp"
+#include "displaced_name.hpp"
+#include "file_version.hpp"
 #include "platform/filesystem_kind.hpp"
 #include "platform/lock.hpp"
 #include "platform/names.hpp"
@@ -42,13 +48,30 @@ constexpr std::chrono::seconds remote_age = std::chrono::hours(24);
 struct staged_leftover {
   std::string name;
   detail::name_origin origin;
-  bool is_tree;
+  bool is_tree = false;
+  std::optional<detail::displacement> displaced{};
 };
 
 void add_leftover(std::string name, std::vector<staged_leftover>& found) {
   const auto file = detail::parse_temporary_name(name);
   const auto tree = detail::parse_temporary_name(name, detail::staged_tree_suffix);
-  if (file || tree) found.push_back({std::move(name), file ? *file : *tree, tree.has_value()});
+  const auto displaced = detail::parse_displaced_name(name);
+  if (file || tree) {
+    found.push_back({std::move(name), file ? *file : *tree, tree.has_value(), {}});
+  } else if (displaced) {
+    found.push_back({std::move(name), detail::name_origin::born_locked, false, displaced});
+  }
+}
+
+/// Rule 8.
+bool is_dispensable(int file, const detail::displacement& known, std::error_code& ec) {
+  for (const version_content content : {version_content::when_recent, version_content::always}) {
+    const detail::version_marks marks = detail::marks_of(file, content, ec);
+    if (ec) return false;
+    const std::uint64_t mark = marks.with_content.value_or(marks.of_state);
+    if (mark == known.replaced || mark == known.staged) return true;
+  }
+  return false;
 }
 
 std::vector<staged_leftover> list_leftovers(const std::filesystem::path& directory, std::error_code& ec) {
@@ -84,7 +107,6 @@ class sweeper {
       if (remove(file, failure)) removed.push_back(file.name);
       if (failure && failure != std::errc::no_such_file_or_directory && !ec)
         ec = failure;  // gone: somebody else's work
-      if (locks_are_fake_) break;
     }
     return removed;
   }
@@ -99,6 +121,8 @@ class sweeper {
     if (file.is_tree && (detail::is_linked(directory_, file.name.c_str(), ec) || ec)) return false;
     const platform::unique_fd held = take(file.name.c_str(), ec);
     if (!held) return false;
+    if (locks_are_fake_ && (file.displaced || file.is_tree || !is_older_than(found, remote_age, ec))) return false;
+    if (file.displaced && (remote_ || !is_dispensable(held.get(), *file.displaced, ec))) return false;
     const struct stat locked = platform::status(held.get(), ec);
     const struct stat named = ec ? locked : platform::status_at(directory_, file.name.c_str(), ec);
     if (ec || !platform::same_inode(locked, named)) return false;
@@ -125,9 +149,11 @@ class sweeper {
     return right_kind && (file.st_uid == user || user == 0);
   }
 
-  bool is_old(const struct stat& file, std::error_code& ec) {
+  bool is_old(const struct stat& file, std::error_code& ec) { return is_older_than(file, minimum_age_, ec); }
+
+  bool is_older_than(const struct stat& file, std::chrono::seconds age, std::error_code& ec) {
     if (now_ == std::chrono::nanoseconds::zero()) now_ = current_time(ec);
-    return !ec && std::max(now_ - modified(file), std::chrono::nanoseconds::zero()) >= minimum_age_;
+    return !ec && std::max(now_ - modified(file), std::chrono::nanoseconds::zero()) >= age;
   }
 
   std::chrono::nanoseconds current_time(std::error_code& ec) const {
@@ -136,7 +162,7 @@ class sweeper {
     return modified(platform::status(probe.fd(), ec));
   }
 
-  /// The file with the exclusive lock; nothing if it is alive.
+  /// The file with the exclusive lock, whatever that is worth here; nothing if it is alive.
   platform::unique_fd take(const char* name, std::error_code& ec) {
     for (const int access : {O_RDONLY, O_RDWR}) {  // NFS: exclusive locks need write access
       platform::unique_fd held = open(name, access, ec);
@@ -144,7 +170,7 @@ class sweeper {
       const verdict found = judge(held.get(), name, access, ec);
       if (ec == std::errc::bad_file_descriptor) continue;
       locks_are_fake_ = found == verdict::locks_do_not_work;
-      if (found == verdict::dead) return held;
+      if (found != verdict::alive) return held;
       break;
     }
     return {};

@@ -8,6 +8,8 @@
 
 #include <lockkit/error.hpp>
 
+#include "fs/displaced_name.hpp"
+#include "fs/file_version.hpp"
 #include "fs/staging_support.hpp"
 #include "support/catch.hpp"
 #include "support/process.hpp"
@@ -102,17 +104,52 @@ TEST_CASE("the sweep leaves everything that is not a staged file") {
   CHECK(std::filesystem::exists(place / "below"));
 }
 
-TEST_CASE("nothing is swept where every lock is granted to everybody") {
+TEST_CASE("where every lock is granted to everybody, only what nobody wrote to for a day is swept") {
   testing::scratch_directory place;
-  leave_behind(place, name_origin::born_locked, std::chrono::hours(1000));
-  leave_behind(place, name_origin::opened, std::chrono::hours(1000));
+  leave_behind(place, name_origin::born_locked, std::chrono::hours(25));
+  leave_behind(place, name_origin::opened, std::chrono::hours(25));
+  const auto young = leave_behind(place, name_origin::born_locked, std::chrono::hours(23));
+  const auto opened = leave_behind(place, name_origin::opened, std::chrono::hours(23));
+  const auto ahead = leave_behind(place, name_origin::opened, -std::chrono::hours(23));
   grant_every_lock = true;
   std::error_code ec;
   const std::size_t removed = sweep_staged(place.path(), std::chrono::seconds(0), ec);
   grant_every_lock = false;
-  CHECK(removed == 0);
+  CHECK(removed == 2);
   CHECK_FALSE(ec);
-  CHECK(place.names().size() == 2);
+  CHECK(place.names() == std::set<std::string>{young.filename(), opened.filename(), ahead.filename()});
+}
+
+TEST_CASE("what changed places with a file is swept if it is one of the two, and kept if it is anybody else's") {
+  using lockkit::detail::marks_of;
+  testing::scratch_directory place;
+  const auto marks = [](const std::filesystem::path& file) {
+    std::error_code ec;
+    const auto fd = lockkit::platform::open_at(AT_FDCWD, file.c_str(), O_RDONLY, 0, ec);
+    return marks_of(fd.get(), lockkit::version_content::when_recent, ec).of_state;
+  };
+  const auto put = [&](const char* name, std::uint64_t replaced, std::uint64_t staged) {
+    std::error_code ec;
+    const auto temporary = temporary_name("f", name_origin::born_locked, ec);
+    const auto to = place / lockkit::detail::displaced_name(temporary.data(), {replaced, staged}).data();
+    std::filesystem::rename(place / name, to);
+    return to.filename().string();
+  };
+  testing::write_file(place / "old", "old");
+  testing::write_file(place / "staged", "staged");
+  testing::write_file(place / "other", "somebody's");
+  const std::uint64_t replaced = marks(place / "old");
+  const std::uint64_t staged = marks(place / "staged");
+  const std::string other = put("other", replaced, staged);
+  CHECK(sweep_staged(place.path()) == 0);
+  std::filesystem::rename(place / other, place / "other");
+  put("old", replaced, staged);
+  CHECK(sweep_staged(place.path()) == 1);
+  put("staged", replaced, staged);
+  CHECK(sweep_staged(place.path()) == 1);
+  put("other", replaced, staged);
+  CHECK(sweep_staged(place.path()) == 0);
+  CHECK(place.names() == std::set<std::string>{other});
 }
 
 TEST_CASE("another user's leftovers are left to that user, but root sweeps them") {
