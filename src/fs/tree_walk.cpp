@@ -19,9 +19,9 @@ struct tree_level {
   std::vector<std::string> to_visit;  // from the back
 };
 
-class tree_walk {
+class tree_traversal {
  public:
-  explicit tree_walk(tree_visitor& visitor) : visitor_(visitor) {}
+  explicit tree_traversal(tree_visitor& visitor) : visitor_(visitor) {}
 
   void go(int root, std::error_code& ec) {
     descend(root, ".", ec);
@@ -79,7 +79,7 @@ class tree_walk {
 }  // namespace
 
 void walk_tree(int root, tree_visitor& visitor, std::error_code& ec) {
-  tree_walk(visitor).go(root, ec);
+  tree_traversal(visitor).go(root, ec);
 }
 
 }  // namespace lockkit::detail
