@@ -107,8 +107,10 @@ class reader {
     } else if (name == "description") {
       if (!value.IsScalar()) refuse(value.Mark(), "description: expected a text");
       result.description = text;
+    } else if (name == "unpack") {
+      result.unpack = truth(value);
     } else {
-      refuse(key.Mark(), fmt::format("unknown property '{}'; expected url, sha256, size or description", name));
+      refuse(key.Mark(), fmt::format("unknown property '{}'; expected url, sha256, size, description or unpack", name));
     }
   }
 
@@ -126,6 +128,14 @@ class reader {
       return value.as<std::uint64_t>();
     } catch (const YAML::Exception&) {
       refuse(value.Mark(), "size: expected a number of bytes");
+    }
+  }
+
+  bool truth(const YAML::Node& value) const {
+    try {
+      return value.as<bool>();
+    } catch (const YAML::Exception&) {
+      refuse(value.Mark(), "unpack: expected true or false");
     }
   }
 

@@ -6,6 +6,7 @@
 ///     sha256: 9f86d0…                   # 64 hexadecimal digits; optional, but without it nothing proves the content
 ///     size: 28881                       # bytes; optional
 ///     description: What it is           # optional
+///     unpack: true                      # an archive: where it is mirrored to, it becomes a directory; optional
 
 #include <cstdint>
 #include <filesystem>
@@ -22,6 +23,7 @@ struct data_set {
   std::optional<std::string> sha256;
   std::optional<std::uint64_t> size;
   std::string description;
+  bool unpack = false;
 
   /// For messages.
   [[nodiscard]] const std::string& label() const noexcept { return name.empty() ? url : name; }

@@ -11,6 +11,7 @@
 #include "fetching/fetch_arguments.hpp"
 #include "fetching/policy.hpp"
 #include "fetching/url.hpp"
+#include "unpack.hpp"
 
 namespace dataset_cache {
 namespace {
@@ -22,6 +23,8 @@ namespace fs = std::filesystem;
 struct arguments {
   std::vector<std::string> names;
   fs::path to;
+  fs::path unpack;  ///< empty: as the catalogue says
+  std::uint64_t unpack_limit = std::uint64_t{50} << 30U;
   fetching::fetch_arguments fetch;
   fetching::mirror_arguments mirror;
   std::string wait;
@@ -36,19 +39,39 @@ struct job {
   bool unmodified = false;         ///< the source was asked, and had nothing new
 };
 
-/// --to names a directory if it is one, ends in a slash, or several data sets are to go there.
-bool is_directory_wanted(const arguments& given, std::size_t data_sets) {
-  return data_sets > 1 || given.to.filename().empty() || fs::is_directory(given.to);
+/// --to names a directory to put things into if it is one, ends in a slash, or several data sets are to go there. For an
+/// archive to unpack, a directory that is there can be the one that it became before.
+bool is_directory_wanted(const std::vector<job>& jobs, const arguments& given) {
+  const bool becomes_one = jobs.size() == 1 && jobs.front().what.unpack;
+  return jobs.size() > 1 || given.to.filename().empty() || (fs::is_directory(given.to) && !becomes_one);
+}
+
+/// What a data set is called in the directory that it goes into.
+fs::path name_in_directory(const data_set& what) {
+  if (!what.unpack) return file_name_of(what.url);
+  return what.name.empty() ? without_archive_suffix(file_name_of(what.url)) : what.name;
+}
+
+/// --unpack DIR is --to DIR for one archive, whatever the catalogue says of it.
+void place_unpacked(std::vector<job>& jobs, const arguments& given) {
+  if (jobs.size() != 1 || !given.to.empty()) {
+    throw failure(
+        exit_status::usage,
+        "--unpack takes one data set, and no --to; for several, say 'unpack: true' in a catalogue and use --to");
+  }
+  jobs.front().what.unpack = true;
+  jobs.front().destination = given.unpack;
 }
 
 void place(std::vector<job>& jobs, const arguments& given) {
+  if (!given.unpack.empty()) return place_unpacked(jobs, given);
   if (given.to.empty()) return;
-  const bool directory = is_directory_wanted(given, jobs.size());
+  const bool directory = is_directory_wanted(jobs, given);
   if (directory && fs::exists(given.to) && !fs::is_directory(given.to)) {
     throw failure(exit_status::usage,
                   fmt::format("--to '{}' is not a directory; several data sets need one", given.to.native()));
   }
-  for (job& each : jobs) each.destination = directory ? given.to / file_name_of(each.what.url) : given.to;
+  for (job& each : jobs) each.destination = directory ? given.to / name_in_directory(each.what) : given.to;
   for (auto each = jobs.begin(); each != jobs.end(); ++each) {
     const auto same = [&](const job& other) { return other.destination == each->destination; };
     const auto twin = std::find_if(std::next(each), jobs.end(), same);
@@ -136,6 +159,13 @@ class getter {
       arrived(mine, entry, entry.path(), "in the cache");
       return;
     }
+    if (mine.what.unpack) {
+      const lockkit::cache_entry entry = cache_.get(mine.what.url, fetch, policy_, request);
+      const unpack_result how =
+          unpack(entry, *mine.destination, {given_.mirror.overwrite, given_.unpack_limit, shared_.stop.token()});
+      arrived(mine, entry, *mine.destination, how == unpack_result::unpacked ? "unpacked" : "unpacked already");
+      return;
+    }
     const auto [entry, result] =
         cache_.fetch_and_mirror(mine.what.url, *mine.destination, fetch, policy_, given_.mirror.options(), request);
     arrived(mine, entry, *mine.destination, describe(result));
@@ -193,6 +223,13 @@ void add_get(CLI::App& app, context& shared) {
   command->add_option("--to", given->to,
                       "Mirror to this file, or into this directory (required to be one if several data sets are "
                       "named). Without it, the path in the cache is printed; it is read-only");
+  command->add_option(
+      "--unpack", given->unpack,
+      "Unpack the archive (tar, tar.gz, tar.xz, tar.zst, tar.bz2, zip) and let it become this directory, "
+      "in one step. With 'unpack: true' in the catalogue, --to does the same");
+  command->add_option("--unpack-limit", given->unpack_limit, "Everything in an archive together, at the most [50GiB]")
+      ->transform(CLI::AsSizeValue(false).description(""))
+      ->type_name("SIZE");
   declare(*command, given->fetch);
   declare(*command, given->mirror);
   command->add_option("--jobs", given->jobs, "Data sets brought at a time")
