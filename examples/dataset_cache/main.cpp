@@ -24,7 +24,7 @@ Exit status
   70  an error nobody foresaw
   73  the destination holds something else, or can't be made
   74  reading or writing failed
-  75  waited for another's fetch as long as --wait allows
+  75  waited for another's fetch as long as --wait allows; another evict is at work
   77  no permission
   130, 143  ended by Ctrl-C or SIGTERM; nothing is left half done
 With several data sets it is the status of the first that failed.)";

@@ -94,8 +94,11 @@ class evicting {
     keys_.push_back({file, stamp, std::move(what)});
   }
 
+  /// A time far ahead of the clock was set when the clock was wrong, and says nothing.
   [[nodiscard]] bool is_younger(std::int64_t time, std::chrono::nanoseconds than) const noexcept {
-    return now_ - time < than.count();
+    constexpr std::int64_t plausible = std::chrono::nanoseconds(std::chrono::hours(1)).count();
+    const std::int64_t age = now_ - time;
+    return age < than.count() && age > -plausible;
   }
 
   void evict_old(std::error_code& ec) {
@@ -118,7 +121,9 @@ class evicting {
   /// They go first, whatever the limits: nobody can ask for them.
   void forget_unnamed() {
     for (const auto& [sha256, content] : contents_) {
-      if (content.keys == 0 && goes(sha256, content)) wanted_bytes_ -= content.stamp.size;
+      std::error_code unknown;  // whether it can be removed will show
+      if (content.keys != 0 || !goes(sha256, content) || is_leased(layout_, sha256, unknown)) continue;
+      wanted_bytes_ -= content.stamp.size;
     }
   }
 

@@ -5,6 +5,7 @@
 
 #include "mirror/cache_testing.hpp"
 #include "support/catch.hpp"
+#include "support/process.hpp"
 #include "support/scratch.hpp"
 
 using namespace lockkit;
@@ -87,6 +88,45 @@ TEST_CASE_METHOD(fixture, "who asks for a fetch that begins after the request ge
     CHECK(calls == round);
     cache.remove("both");
   }
+}
+
+TEST_CASE_METHOD(fixture, "a layer's fetch that began before a request does not answer it, though it ended later") {
+  testing::signal_pipe layer_fetches;
+  testing::signal_pipe end_layer;
+  testing::child_process in_the_layer([&] {
+    const auto fetch = [&](fetch_sink& sink) {
+      layer_fetches.send();
+      end_layer.receive();
+      sink.write("late");
+    };
+    return content_of(mirror_cache(place / "group").get("both", fetch, fetch_policy::always())) == "late" ? 0 : 1;
+  });
+  layer_fetches.receive();
+  testing::signal_pipe own_fetches;
+  testing::signal_pipe end_own;
+  testing::child_process failing([&] {
+    const auto fetch = [&](fetch_sink&) {
+      own_fetches.send();
+      end_own.receive();
+      throw std::runtime_error("no connection");
+    };
+    mirror_cache cache(place / "own", layered);
+    CHECK_THROWS((void)cache.get("both", fetch, fetch_policy::always()));
+    return 0;
+  });
+  own_fetches.receive();
+  testing::signal_pipe waits;
+  testing::child_process asking([&] {
+    request_options request;
+    request.on_wait = [&](const std::string&, const owner&) { waits.send(); };
+    mirror_cache cache(place / "own", layered);
+    return content_of(cache.get("both", brings("own"), fetch_policy::always(), request)) == "own" ? 0 : 1;
+  });
+  waits.receive();
+  end_layer.send();
+  CHECK(in_the_layer.wait() == 0);
+  end_own.send();
+  CHECK(failing.wait() + asking.wait() == 0);
 }
 
 TEST_CASE_METHOD(fixture, "list and statistics say which layer has what; hits and fetches are counted") {

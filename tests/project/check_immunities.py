@@ -7,7 +7,7 @@ import sys
 
 root = pathlib.Path(sys.argv[1])
 source = "".join(path.read_text() for path in (root / "tests").rglob("*_test.cpp"))
-tests = set(re.findall(r'TEST_CASE\(\s*"([^"]*)"', source))
+tests = set(re.findall(r'TEST_CASE(?:_METHOD)?\(\s*(?:\w+,\s*)?"([^"]*)"', source))
 named = set(re.findall(r'"([^"]+)"', (root / "docs/immunities.md").read_text()))
 missing = sorted(named - tests)
 for name in missing:
