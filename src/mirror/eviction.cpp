@@ -104,7 +104,7 @@ class evicting {
   void evict_old(std::error_code& ec) {
     for (const candidate& each : keys_) {
       if (ec) return;
-      if (limits_.max_age != limits_.max_age.max() && !is_younger(each.stamp.modified_ns, limits_.max_age)) {
+      if (limits_.max_age != std::chrono::nanoseconds::max() && !is_younger(each.stamp.modified_ns, limits_.max_age)) {
         evict(each, ec);
       }
     }
