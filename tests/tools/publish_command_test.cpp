@@ -46,6 +46,48 @@ cat f)sh");
   CHECK_FALSE(fs::exists(place / "nowhere"));
 }
 
+TEST_CASE("scripts that count in one file by its versions lose no step, and are told by exit code 1 to read again") {
+  const scratch_directory place;
+  const std::string against = GENERATE(std::string("cooperating"), std::string("any"));
+  const script_result result = run_script(a_shell(), place,
+                                          R"sh(
+count() {
+  for step in 1 2 3 4 5 6 7 8 9 10; do
+    code=1
+    while [ $code = 1 ]; do
+      version=$(lockkit publish --print-version f)
+      number=$(cat f 2>/dev/null || echo 0)
+      echo $((number + 1)) | lockkit publish --rivals )sh" +
+                                              against + R"sh( --if-unchanged $version f 2>>messages
+      code=$?
+    done
+    [ $code = 0 ] || echo "code $code"
+  done
+}
+lockkit publish --print-version f
+count & count & wait
+cat f
+echo x | lockkit publish --if-unchanged absent f; echo $?)sh");
+  INFO(result.err);
+  CHECK(result.out == "absent\n20\n1\n");
+  CHECK(contains(result.err, "'f' is not the version that --if-unchanged names: it was left alone"));
+  CHECK(place.names() == std::set<std::string>{".f.update.guard", "f", "messages"});
+}
+
+TEST_CASE("publish makes missing directories and keeps what the replaced file had, if asked for") {
+  const scratch_directory place;
+  const script_result result = run_script(a_shell(), place, R"sh(
+umask 022
+echo 1 | lockkit publish a/b/f; echo $?
+echo 1 | lockkit publish --create-parents --durability durable_path a/b/f; echo $?
+chmod 640 a/b/f
+echo 2 | lockkit publish --preserve a/b/f; stat -c %a a/b/f
+echo 3 | lockkit publish a/b/f; stat -c %a a/b/f
+lockkit publish --print-version a; echo $?)sh");
+  INFO(result.err);
+  CHECK(result.out == "73\n0\n640\n644\n73\n");
+}
+
 TEST_CASE("an input that can't be read never replaces the file") {
   const scratch_directory place;
   write_file(place / "f", "good");
@@ -164,8 +206,9 @@ TEST_CASE("wrong usage of publish is 64 and touches nothing") {
   const script_result result = run_script(a_shell(), place, R"sh(
 try() { echo new | lockkit publish "$@"; echo $?; }
 try; try a b; try f --durability eternal; try f --mode rw; try f --mode 1777; try f --size many; try f --size -1; try f --size 99999999TB
-try f --no-such-option; try -- f sh)sh");
-  CHECK(result.out == "64\n64\n64\n64\n64\n64\n64\n64\n64\n64\n");
+try f --no-such-option; try -- f sh
+try f --if-unchanged nonsense; try f --if-unchanged; try f --rivals any; try f --if-absent --if-unchanged absent)sh");
+  CHECK(result.out == "64\n64\n64\n64\n64\n64\n64\n64\n64\n64\n64\n64\n64\n64\n");
   CHECK(place.names().empty());
 }
 

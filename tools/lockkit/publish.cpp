@@ -5,9 +5,12 @@
 ///  2. A pipe whose writer was killed ends like one whose writer has finished. Who can't know the length gives the
 ///     COMMAND to us: its exit code tells.
 ///  3. A standard input that is closed is no empty input.
+///  4. What --preserve could not keep is said, and no error: the file is as good as this user could make it.
 #include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
+
+#include <fmt/format.h>
 
 #include <array>
 #include <cerrno>
@@ -15,6 +18,7 @@
 #include <limits>
 #include <optional>
 
+#include <lockkit/if_unchanged.hpp>
 #include <lockkit/staged_file.hpp>
 
 #include "bytes.hpp"
@@ -36,6 +40,12 @@ struct publish_arguments {
   std::string target;
   lockkit::durability level = lockkit::durability::consistent;
   bool if_absent = false;
+  bool create_parents = false;
+  bool preserve = false;
+  bool print_version = false;
+  std::optional<lockkit::file_version> if_unchanged;
+  lockkit::rivals rivals = lockkit::rivals::cooperating;
+  std::chrono::nanoseconds timeout = std::chrono::seconds(60);
   std::optional<std::filesystem::perms> mode;
   std::uint64_t size = any_size;
   std::vector<std::string> command;
@@ -74,15 +84,47 @@ int copy_all(int descriptor, lockkit::staged_file& out, int stop = -1) {
   return 0;
 }
 
+int say_other_version(const publish_arguments& given, const lockkit::unchanged_outcome& outcome) {
+  if (outcome.result == lockkit::unchanged_result::busy) {
+    say("others were publishing {} all the time; it is as they left it: try again", in_quotes(given.target));
+    return not_in_time;
+  }
+  say("{} is not the version that --if-unchanged names: it was left alone", in_quotes(given.target));
+  if (!outcome.displaced.empty()) {
+    say("two others replaced it in this moment: the latest is there, the other one in {}",
+        in_quotes(outcome.displaced));
+  }
+  return answer_is_no;
+}
+
+int commit_if_unchanged(const publish_arguments& given, lockkit::staged_file& out) {
+  const lockkit::unchanged_outcome outcome = lockkit::commit_if_unchanged(
+      out, *given.if_unchanged, {.level = given.level, .against = given.rivals, .timeout = given.timeout});
+  return outcome.result == lockkit::unchanged_result::published ? done : say_other_version(given, outcome);
+}
+
+int commit_in_any_case(const publish_arguments& given, lockkit::staged_file& out) {
+  if (out.commit(given.level) == lockkit::publish_result::published) return done;
+  say("{} exists already, and --if-absent was asked for: nothing was changed", in_quotes(given.target));
+  return answer_is_no;
+}
+
+/// Rule 4.
+void say_what_was_not_kept(const publish_arguments& given, const lockkit::publish_report& report) {
+  if (!report.owner_kept)
+    say("{} has another owner or group now: this user may not give it away", in_quotes(given.target));
+  if (!report.attributes_kept) say("not all attributes of {} could be kept", in_quotes(given.target));
+}
+
 int commit(const publish_arguments& given, lockkit::staged_file& out) {
   if (given.size != any_size && out.size() != given.size) {
     say("cannot publish {}: {} bytes were promised by --size, but {} came; {}", in_quotes(given.target), given.size,
         out.size(), unchanged(given));
     return bad_data;
   }
-  if (out.commit(given.level) == lockkit::publish_result::published) return done;
-  say("{} exists already, and --if-absent was asked for: nothing was changed", in_quotes(given.target));
-  return answer_is_no;
+  const int code = given.if_unchanged ? commit_if_unchanged(given, out) : commit_in_any_case(given, out);
+  if (code == done) say_what_was_not_kept(given, out.report());
+  return code;
 }
 
 int say_unreadable(const publish_arguments& given, const char* what, int error) {
@@ -104,11 +146,17 @@ int publish_output(const publish_arguments& given, lockkit::staged_file& out) {
   return code;
 }
 
+int print_version(const publish_arguments& given) {
+  fmt::print("{}\n", lockkit::version_of(given.target).text());
+  return done;
+}
+
 int publish(const publish_arguments& given) {
   // What the frame opened in place of a closed one would not survive an exec; no stream that was handed to us is so.
   const bool has_input = (::fcntl(STDIN_FILENO, F_GETFD) & FD_CLOEXEC) == 0;
   if (!has_input && given.command.empty()) return say_unreadable(given, "standard input", EBADF);  // rule 3
-  lockkit::publish_options how{.permissions = given.mode};
+  lockkit::publish_options how{.permissions = given.mode, .create_parents = given.create_parents};
+  if (given.preserve) how.metadata = lockkit::metadata_policy::preserve;
   if (given.if_absent) how.mode = lockkit::publish_mode::if_absent;
   lockkit::staged_file out(given.target, how);
   return given.command.empty() ? publish_input(given, out) : publish_output(given, out);
@@ -124,7 +172,46 @@ constexpr const char* about_publish =
     "that\n"
     "matters, give the COMMAND to publish instead of a pipe. A symbolic link is replaced itself. A FILE that begins "
     "with '-':\n"
-    "publish -- FILE, or publish -- FILE -- COMMAND.";
+    "publish -- FILE, or publish -- FILE -- COMMAND.\n"
+    "\n"
+    "To change a file that others change, too, take its version before reading it, and say it when publishing; exit "
+    "code "
+    "1 means that\n"
+    "somebody was quicker, and the file was left alone:\n"
+    "  version=$(lockkit publish --print-version FILE); edit < FILE > new; lockkit publish --if-unchanged $version "
+    "FILE "
+    "< new\n"
+    "With --rivals any, programs that rename a file of theirs over it are not overwritten either; that needs a "
+    "filesystem "
+    "that can\n"
+    "exchange names. The hidden file .FILE.update.guard stays.";
+
+CLI::Option* add_version(CLI::App& sub, publish_arguments& given) {
+  const auto parse = [&given](const std::string& text) {
+    given.if_unchanged = lockkit::file_version::parse(text);
+    if (!given.if_unchanged) throw CLI::ValidationError("--if-unchanged", "'" + text + "' is no version of a file");
+  };
+  return sub
+      .add_option_function<std::string>(
+          "--if-unchanged", parse,
+          "Only if the file is still this version, as --print-version says it; exit code 1 if it is not")
+      ->type_name("VERSION");
+}
+
+void add_conditions(CLI::App& sub, publish_arguments& given) {
+  using lockkit::rivals;
+  CLI::Option* const absent =
+      sub.add_flag("--if-absent", given.if_absent, "Only if nothing is there yet; exit code 1 if something is");
+  CLI::Option* const version = add_version(sub, given)->excludes(absent);
+  add_choice<rivals>(sub, "--rivals", given.rivals, {{"cooperating", rivals::cooperating}, {"any", rivals::any}},
+                     "Whom --if-unchanged minds: those who use it, too, or whoever replaces the file; default: "
+                     "cooperating")
+      ->needs(version);
+  add_duration(sub, "--timeout", given.timeout, "How long --if-unchanged waits for others who publish; default: 60")
+      ->needs(version);
+  sub.add_flag("--print-version", given.print_version,
+               "Publish nothing, print the version of the file: one word, \"absent\" if it does not exist");
+}
 
 }  // namespace
 
@@ -136,17 +223,23 @@ void add_publish(CLI::App& sub, invocation& call) {
           ->type_name("FILE");
   add_choice<durability>(
       sub, "--durability", given->level,
-      {{"visible", durability::visible}, {"consistent", durability::consistent}, {"durable", durability::durable}},
-      "What a power cut may leave: an empty file, the old or the new, only the new; default: "
-      "consistent");
-  sub.add_flag("--if-absent", given->if_absent, "Only if nothing is there yet; exit code 1 if something is");
+      {{"visible", durability::visible},
+       {"consistent", durability::consistent},
+       {"durable", durability::durable},
+       {"durable_path", durability::durable_path}},
+      "What a power cut may leave: an empty file, the old or the new, only the new, only the new in new directories; "
+      "default: consistent");
+  add_conditions(sub, *given);
+  sub.add_flag("--create-parents", given->create_parents, "Make missing directories of the path");
+  sub.add_flag("--preserve", given->preserve,
+               "Keep the mode, owner, ACL and attributes of the file that is replaced, as far as this user may");
   add_bytes(sub, "--size", given->size, "So much must come, or the file stays as it was");
   add_mode(sub, given->mode, file_modes, "Of the file; default: as the umask says");
   sub.footer(about_publish);
   sub.callback([given, target, &call] {
     given->command = std::move(call.command);
     complete({{target, &given->target}}, given->command);
-    call.exit_code = publish(*given);
+    call.exit_code = given->print_version ? print_version(*given) : publish(*given);
   });
 }
 
