@@ -129,6 +129,64 @@ TEST_CASE_METHOD(fixture, "a refresh that fails at any call keeps the old conten
       .run();
 }
 
+TEST_CASE_METHOD(fixture, "a refresh that finds nothing modified and fails at any call keeps the content") {
+  const auto unmodified = [](fetch_sink& sink) { sink.cached() ? sink.not_modified() : sink.write("old"); };
+  failing(
+      [&] {
+        start_anew();
+        (void)cache->get("key", unmodified);
+      },
+      [&] { (void)cache->get("key", unmodified, fetch_policy::always()); },
+      [&](bool) {
+        CHECK(current() == "old");
+        CHECK(files_of_cache(directory).size() == 2);
+        CHECK(has_no_damage());
+      })
+      .run();
+}
+
+TEST_CASE_METHOD(fixture,
+                 "a fetch that goes on with a part and fails at any call leaves no key, or the whole content") {
+  const std::string whole = "0123456789 and the rest";
+  const auto break_off = [&](fetch_sink& sink) {
+    sink.keep_partial({"\"1\"", "", ""});
+    sink.write(whole.substr(0, 10));
+    throw std::system_error(std::make_error_code(std::errc::connection_reset));
+  };
+  const auto go_on = [&](fetch_sink& sink) {
+    if (sink.partial()) sink.resume();
+    sink.write(std::string_view(whole).substr(sink.size()));
+  };
+  const auto calls = failing(
+                         [&] {
+                           start_anew();
+                           CHECK_THROWS(cache->get("key", break_off));
+                         },
+                         [&] { (void)cache->get("key", go_on); },
+                         [&](bool failed) {
+                           const std::string found = current();
+                           CHECK((found == whole || (failed && found == "none")));
+                           CHECK(content_of(cache->get("key", go_on, fetch_policy::always())) == whole);
+                           CHECK(has_no_damage());
+                           (void)cache->verify(true);
+                           CHECK(fs::is_empty(directory / "p"));
+                         })
+                         .run();
+  CHECK(calls > 60);
+}
+
+TEST_CASE_METHOD(fixture, "a name for an unfinished file that is taken already is not the last one that is tried") {
+  for (std::uint64_t nth = 1; nth <= 4; ++nth) {
+    start_anew();
+    (void)cache->get("key", brings("old"));
+    fault::arm({.what = fault::action::fail, .name = "linkat", .nth = nth, .error = EEXIST});
+    CHECK(content_of(cache->get("key", brings("new"), fetch_policy::always())) == "new");
+    if (nth <= 2) CHECK(fault::fired());
+    fault::disarm();
+    CHECK(has_no_damage());
+  }
+}
+
 TEST_CASE_METHOD(fixture, "a mirror that fails at any call leaves the destination as it was") {
   for (const mirror_link link : {mirror_link::isolated, mirror_link::hard_link}) {
     for (const bool overwrite : {false, true}) {
