@@ -112,7 +112,7 @@ class LOCKKIT_API fetch_sink {
   void resume();
   /// Call before the first byte: should this fetch fail or be killed, what came so far is kept for the next one, under
   /// these validators. After restart() it must be said again. Kept for a week at most. Without effect where that can't
-  /// be done safely, and for a content that the cache itself refused.
+  /// be done safely, and for a content that the cache itself refused. std::errc::invalid_argument behind the first byte.
   void keep_partial(content_validators validators);
 
  private:

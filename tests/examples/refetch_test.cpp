@@ -191,6 +191,8 @@ TEST_CASE_METHOD(site, "with --stale-if-error a content of another size than pro
   const tool_result result = get("it", by_name);
   CHECK(result.status == 65);
   CHECK(has(result.err, "5 bytes are promised, but it has 6"));
+  CHECK(get(nginx.url("/data"), {"--policy", "always"}).status == 0);
+  CHECK(get("it", by_name).status == 65);  // not modified, but not what is promised either
 }
 
 TEST_CASE_METHOD(site, "a body that is cut goes on under its tag, and only with the right answer") {
