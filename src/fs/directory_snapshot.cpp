@@ -34,7 +34,7 @@ bool locks_are_missing(const std::error_code& ec) noexcept {
 
 bool stays_inside(const std::filesystem::path& inside) {
   if (inside.empty() || inside.is_absolute() || inside.native().find('\0') != std::string::npos) return false;
-  return std::none_of(inside.begin(), inside.end(), [](const auto& part) { return part == ".."; });
+  return std::ranges::none_of(inside, [](const auto& part) { return part == ".."; });
 }
 
 std::string read_whole(int fd, std::error_code& ec) {
