@@ -84,5 +84,9 @@ for part in (1, 2, 3):
         cut.write(everything[: len(everything) * part // 4])
 with open(path("good.zip"), "rb") as whole, open(path("truncated.zip"), "wb") as cut:
     cut.write(whole.read()[:100])
+with zipfile.ZipFile(path("stored.zip"), "w") as archive:
+    archive.writestr("data", "what the checksum is of")
+with open(path("stored.zip"), "rb") as whole, open(path("damaged.zip"), "wb") as damaged:
+    damaged.write(whole.read().replace(b"checksum", b"chequers", 1))
 with open(path("text.tar.gz"), "w") as text:
     text.write("<html>404</html>\n")

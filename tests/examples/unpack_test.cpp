@@ -110,8 +110,8 @@ TEST_CASE("a hostile archive unpacks nothing, inside or outside, and the message
 TEST_CASE("a damaged archive, or what is none, unpacks nothing and leaves what is there") {
   const archive_place place;
   REQUIRE(place.get("good.tar.gz", place.here / "to").status == 0);
-  for (const char* name :
-       {"truncated-1.tar.gz", "truncated-2.tar.gz", "truncated-3.tar.gz", "truncated.zip", "text.tar.gz"}) {
+  for (const char* name : {"truncated-1.tar.gz", "truncated-2.tar.gz", "truncated-3.tar.gz", "truncated.zip",
+                           "damaged.zip", "text.tar.gz"}) {
     for (const char* to : {"to", "absent"}) {
       const tool_result result = place.get(name, place.here / to, {"--overwrite"});
       INFO(name << ": " << result.err);

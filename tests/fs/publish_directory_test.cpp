@@ -274,10 +274,10 @@ TEST_CASE("directories that forbid writing, as archives contain them, are publis
 
 TEST_CASE("a directory's mode is the one that was asked for, and never more while it is filled") {
   const scratch_directory place;
-  staged_directory staged(place / "d", {.permissions = fs::perms(0750)});
+  staged_directory staged(place / "d", {.permissions = fs::perms(0550)});
   CHECK((fs::status(staged.path()).permissions() & fs::perms(0027)) == fs::perms::none);
   CHECK_FALSE(commit_code(staged));
-  CHECK(fs::status(place / "d").permissions() == fs::perms(0750));
+  CHECK(fs::status(place / "d").permissions() == fs::perms(0550));
 }
 
 TEST_CASE("a full disk, or a filler that throws, publishes nothing and leaves nothing") {
