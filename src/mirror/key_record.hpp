@@ -33,7 +33,7 @@
 namespace lockkit::detail {
 
 inline constexpr std::size_t largest_key = 1024;
-inline constexpr std::size_t largest_record = 3 * largest_key + 3 * 3 * largest_validator + 512;
+inline constexpr std::size_t largest_record = 3 * largest_key + 9 * largest_validator + 512;  // escaped
 
 struct key_record {
   std::string key;

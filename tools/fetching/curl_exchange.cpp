@@ -18,8 +18,7 @@ header_list list_of(const std::vector<std::string>& headers) {
   for (const std::string& each : headers) {
     curl_slist* const longer = curl_slist_append(list.get(), each.c_str());
     if (longer == nullptr) throw std::bad_alloc();
-    static_cast<void>(list.release());
-    list.reset(longer);
+    if (list == nullptr) list.reset(longer);  // else it is the same
   }
   return list;
 }
