@@ -13,6 +13,7 @@
 
 #include "fs/staging_support.hpp"
 #include "support/catch.hpp"
+#include "support/power_cut.hpp"
 #include "support/process.hpp"
 #include "support/scratch.hpp"
 
@@ -290,3 +291,32 @@ TEST_CASE(
   }
 }
 #endif
+
+TEST_CASE("after a power cut a file published with everything asked for is the old or the new one, with its metadata") {
+  if (!is_root()) return;
+  const std::vector<testing::bystander> others = testing::bystanders_to_try();
+  const bool in_full = others.size() > 2;
+  for (const durability level : {durability::durable, durability::consistent}) {
+    if (level == durability::consistent && !in_full) break;
+    testing::on_every_power_cut(
+        in_full ? others : std::vector{testing::bystander::syncs_a_file},
+        [](const fs::path& root) {
+          write_file(root / "f", "old");
+          fs::permissions(root / "f", fs::perms(0640));
+          REQUIRE(::chown((root / "f").c_str(), 1000, 1001) == 0);
+          static_cast<void>(set_list(root / "f", access_list, one_more_user()));
+        },
+        [&](const fs::path& root) {
+          lockkit::publish(root / "f", std::string_view("new"), level,
+                           {.metadata = metadata_policy::preserve_or_fail, .seal = true});
+        },
+        [&](const testing::power_cut& cut) {
+          INFO(describe(cut) << ", level " << static_cast<int>(level));
+          const std::string found = read_file(cut.root / "f");
+          CHECK((found == "old" || found == "new"));
+          if (cut.finished && level == durability::durable) CHECK(found == "new");
+          CHECK((look(cut.root / "f").st_uid == 1000U && look(cut.root / "f").st_gid == 1001U));
+          CHECK(list_of(cut.root / "f") == one_more_user());
+        });
+  }
+}
