@@ -1,5 +1,6 @@
 #include <lockkit/publish_batch.hpp>
 #include <lockkit/staged_file.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,7 +31,12 @@ void print_level(const row_options& options, const level& l) {
                                options.budget));
 }
 
-/// As many files, new names each time round, durably: one by one, in one batch, and by hand as quickly as that can be.
+/// Where syncing costs nothing, there is nothing to be gained by it, nor does it cover what else is done.
+std::optional<goal> on_disk(const row_options& options, double limit) {
+  return options.in_memory ? std::nullopt : std::optional(goal{limit});
+}
+
+/// A hundred files, replaced durably each time round: one by one, and in one batch.
 void print_many(const row_options& options) {
   constexpr int count = 100;
   const std::string content(4096, 'x');
@@ -43,9 +49,9 @@ void print_many(const row_options& options) {
     for (int i = 0; i < count; ++i) batch.add(target(i), content);
     batch.commit(durability::durable);
   };
-  print_table(
-      "100 files of 4 KiB, durable",
-      compare({{"publish, one by one (floor)", one_by_one}, {"publish_batch", together, goal{0.4}}}, options.budget));
+  print_table("100 files of 4 KiB, durable",
+              compare({{"publish, one by one (floor)", one_by_one}, {"publish_batch", together, on_disk(options, 0.4)}},
+                      options.budget));
 }
 
 /// What durable_path adds, eight directories deep.
@@ -68,7 +74,7 @@ void publish_rows(const row_options& options) {
   print_level(options,
               {"publish 4 KiB, consistent", "write, fsync, rename (floor)", durability::consistent, true, false});
   print_level(options, {"publish 4 KiB, durable", "write, fsync, rename, fsync of the directory (floor)",
-                        durability::durable, true, true, goal{1.05}});
+                        durability::durable, true, true, on_disk(options, 1.05)});
   print_many(options);
   print_path(options);
 }
