@@ -21,7 +21,6 @@ namespace {
 
 constexpr std::uint64_t clock_may_stand_still = 2'000'000'000;  // ns; FAT counts in two seconds
 constexpr std::size_t piece = std::size_t{1} << 18U;
-constexpr int rounds = 16;  // of reading a file that changes meanwhile
 
 using digest = std::array<std::uint64_t, 2>;
 
@@ -132,30 +131,21 @@ bool must_read(int file, const file_version& version, version_content content, s
   return platform::filesystem_of(file, ec) == platform::filesystem_kind::remote;
 }
 
-/// Rule 5. False: it changed meanwhile.
-bool read_once(int file, version_content content, file_version& version, std::error_code& ec) {
-  version = state_of(file, ec);
-  if (ec || !must_read(file, version, content, ec) || ec) return true;
-  version_access::content(version) = digest_of(file, ec);
-  if (ec) return true;
-  const file_version after = state_of(file, ec);
-  return ec || version_access::same_state(version, after, compared::here);
-}
-
 platform::unique_fd open_existing(int directory, const char* name, std::error_code& ec) noexcept {
   return platform::open_at(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, ec);
 }
 
 }  // namespace
 
-open_version read_version(int directory, const char* name, version_content content, std::error_code& ec) {
-  for (int round = 0; round < rounds; ++round) {
-    open_version found{open_existing(directory, name, ec), {}};
-    if (ec == std::errc::no_such_file_or_directory) ec.clear();
-    if (ec || !found.file || read_once(found.file.get(), content, found.version, ec)) return found;
+file_version read_version(int directory, const char* name, version_content content, std::error_code& ec) {
+  const platform::unique_fd file = open_existing(directory, name, ec);
+  if (ec == std::errc::no_such_file_or_directory) ec.clear();
+  if (ec || !file) return {};
+  file_version version = state_of(file.get(), ec);  // rule 5
+  if (!ec && must_read(file.get(), version, content, ec) && !ec) {
+    version_access::content(version) = digest_of(file.get(), ec);
   }
-  ec = std::make_error_code(std::errc::resource_unavailable_try_again);
-  return {};
+  return ec ? file_version() : version;
 }
 
 bool is_version(const file_version& expected, int directory, const char* name, compared where,

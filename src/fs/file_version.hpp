@@ -9,7 +9,8 @@
 ///  3. The status change time counts, since nobody can set it back; but not across a rename, which changes it.
 ///  4. The content is known by 122 bits of a SHA-1 chained over its pieces (docs/decisions/0011): a change is found, not a
 ///     forgery. Who can forge it may write to the file anyway.
-///  5. A state and its content belong together: looked at before and after reading.
+///  5. The state is taken before the content is read. What is changed or replaced meanwhile makes a version that stands
+///     nowhere any more, and whoever comes with it is told so; trying again here would never end in a storm of updates.
 
 #include <optional>
 #include <system_error>
@@ -21,14 +22,8 @@
 
 namespace lockkit::detail {
 
-/// A file that was opened for reading, and its state.
-struct open_version {
-  platform::unique_fd file;
-  file_version version;  ///< "absent" without `file`
-};
-
-/// The file at `name`. Not followed, never waited for.
-[[nodiscard]] open_version read_version(int directory, const char* name, version_content content, std::error_code& ec);
+/// Of the file at `name`. Not followed, never waited for.
+[[nodiscard]] file_version read_version(int directory, const char* name, version_content content, std::error_code& ec);
 
 enum class compared { here, after_rename };
 /// Whether the file at `name` is in that state. It is left in `found` if it is. What is no regular file is another

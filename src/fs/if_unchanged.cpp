@@ -87,7 +87,7 @@ file_version version_of(const std::filesystem::path& target, symlink_policy syml
   const detail::publish_target found = detail::find_target(target, symlinks, ec);
   if (ec == std::errc::no_such_file_or_directory) ec.clear();  // nor is there its directory
   if (ec || !found.directory) return {};
-  return detail::read_version(found.directory.get(), found.name.c_str(), content, ec).version;
+  return detail::read_version(found.directory.get(), found.name.c_str(), content, ec);
 }
 
 file_version version_of(const std::filesystem::path& target, symlink_policy symlinks, version_content content) {
