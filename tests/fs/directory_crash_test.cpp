@@ -73,6 +73,9 @@ void kill_commit(const directory_publish_options& options, bool exists) {
 
 TEST_CASE("killed at any system call of publishing a directory, the old tree or the new one stands there, whole") {
   for (const directory_layout layout : both_layouts) {
+#if defined(__SANITIZE_ADDRESS__)  // under which each of the hundreds of forks takes many times as long
+    if (layout == directory_layout::linked && !is_long()) continue;
+#endif
     kill_commit({.mode = publish_mode::replace, .layout = layout}, true);
     kill_commit({.mode = publish_mode::if_absent, .layout = layout}, false);
     if (!is_long()) continue;
@@ -132,7 +135,7 @@ TEST_CASE("a directory published durably is the old one or the new one after a p
 }
 
 TEST_CASE("a directory published consistently is old or new after a power cut, by a link as well") {
-  cut_everywhere({testing::bystander::syncs_a_file}, durability::consistent, {}, true);
+  cut_everywhere({testing::bystanders_to_try().back()}, durability::consistent, {}, true);
   cut_everywhere({testing::bystander::none}, durability::durable, {.layout = directory_layout::linked}, true);
   if (!is_long()) return;
   for (const directory_layout layout : both_layouts) {

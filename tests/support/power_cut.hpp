@@ -1,12 +1,12 @@
 #pragma once
 /// A power cut after each step: what stands on the disk when the power goes at any moment of an operation.
 ///
-/// The steps run in a child process on a new filesystem in an image file. The child is held at its system calls (at each
-/// with LOCKKIT_TEST_LONG set, else after each that may have changed something), and once more at its end; if anything was written to the image since, the image is copied, mounted as it is. Each copy
-/// is mounted afterwards, so that its journal is replayed, and handed to a check. That shows the state in which everything
-/// that was sent to the disk so far is on it and nothing later. Old or empty files there are proofs of a hole; new ones are
-/// evidence, since a real disk can also reorder. A further source of states is what others on the same filesystem do
-/// meanwhile: see bystander.
+/// The steps run in a child process on a new filesystem in an image file. The child is held after each system call that
+/// may have changed something (with LOCKKIT_TEST_LONG set and no bystander, at every one), and once more at its end; if
+/// anything was written to the image since, the image is copied, mounted as it is. Each copy is mounted afterwards, so that
+/// its journal is replayed, and handed to a check. That shows the state in which everything that was sent to the disk so far
+/// is on it and nothing later. Old or empty files there are proofs of a hole; new ones are evidence, since a real disk can
+/// also reorder. A further source of states is what others on the same filesystem do meanwhile: see bystander.
 
 #include <cstddef>
 #include <filesystem>
@@ -17,14 +17,14 @@
 
 namespace testing {
 
-/// What somebody else does on the same filesystem before each of the child's system calls, and at its end. Journals are
+/// What somebody else does on the same filesystem each time the child is held. Journals are
 /// common property: who syncs a file can send other files' names to the disk without their data.
 enum class bystander {
   none,
   syncs_a_file,      ///< writes to and fsyncs a file of his own, "/bystander"
   syncs_everything,  ///< syncfs: as though the kernel had written everything back by itself
 };
-/// All of them with LOCKKIT_TEST_LONG set; else none, and one who syncs a file.
+/// All of them with LOCKKIT_TEST_LONG set; else none, and (not under sanitizers) one who syncs a file.
 std::vector<bystander> bystanders_to_try();
 
 struct power_cut {
