@@ -38,9 +38,8 @@ cache_layout::cache_layout(const fs::path& directory, cache_options options, std
   failure_ = ec;
 }
 
-cache_layout::cache_layout(as_layer /*tag*/, const fs::path& directory, const cache_options& options,
-                           std::error_code& ec)
-    : directory_(absolute_directory(directory, ec)), options_(options) {
+cache_layout::cache_layout(as_layer /*tag*/, const fs::path& directory, cache_options options, std::error_code& ec)
+    : directory_(absolute_directory(directory, ec)), options_(std::move(options)) {
   options_.layers.clear();
 }
 

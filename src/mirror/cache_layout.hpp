@@ -65,7 +65,7 @@ class cache_layout {
 
  private:
   struct as_layer {};
-  cache_layout(as_layer tag, const std::filesystem::path& directory, const cache_options& options, std::error_code& ec);
+  cache_layout(as_layer tag, const std::filesystem::path& directory, cache_options options, std::error_code& ec);
 
   [[nodiscard]] std::string sharded(char part, std::string_view name) const;
   [[nodiscard]] platform::unique_fd open_made(const std::string& path, std::error_code& ec) const;
