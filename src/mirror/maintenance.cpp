@@ -65,18 +65,24 @@ std::error_code damage_of_content(const cache_layout& layout, const key_record& 
   return ec;
 }
 
-/// None: nothing wrong, or nothing there any more.
+bool is_still(const cache_file& file, const file_stamp& seen) {
+  std::error_code ec;
+  return stamp_at(file.path, ec) == seen && !ec;
+}
+
+/// None: nothing wrong, or nothing there any more. A record that goes and comes while it is looked at, by an eviction and
+/// the next fetch, is no damage: what is said of a file holds only if the same file stood there before and after.
 std::optional<cache_damage> find_damage(const cache_layout& layout, const cache_file& file) {
   std::error_code ec;
-  const auto record = read_own_record(file, ec);
+  const file_stamp seen = stamp_at(file.path, ec);
+  if (ec == std::errc::no_such_file_or_directory) return std::nullopt;
+  const auto record = ec ? std::nullopt : read_own_record(file, ec);
   if (ec) return cache_damage{{}, ec};
-  if (!record && !exists(file.path)) return std::nullopt;
-  if (!record) return cache_damage{{}, errc::integrity_mismatch};
-  const std::error_code damage = damage_of_content(layout, *record);
+  const std::error_code damage =
+      record ? damage_of_content(layout, *record) : make_error_code(errc::integrity_mismatch);
   if (!damage) return std::nullopt;
-  const auto now = read_own_record(file, ec);  // refreshed or removed while its content was read?
-  if (!now || now->generation != record->generation) return find_damage(layout, file);
-  return cache_damage{record->key, damage};
+  if (!is_still(file, seen)) return find_damage(layout, file);
+  return cache_damage{record ? record->key : std::string(), damage};
 }
 
 /// Rule 3. The content goes with the sweep that follows.

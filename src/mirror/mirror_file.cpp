@@ -172,8 +172,8 @@ class mirroring {
   }
 
   [[nodiscard]] bool has_size(int fd, std::error_code& ec) const noexcept {
-    const struct stat found = platform::status(fd, ec);
-    return !ec && static_cast<std::uint64_t>(found.st_size) == source_.size;
+    const platform::inode_facts found = platform::facts(fd, ec);  // without times: a sync follows
+    return !ec && found.size == source_.size;
   }
 
   const mirror_source& source_;

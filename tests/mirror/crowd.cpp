@@ -99,7 +99,10 @@ struct crowd_member::impl {
   void sweep() {
     books.swept += static_cast<long>(sweep_leftovers(place / "targets").size());
     books.swept += static_cast<long>(sweep_leftovers(place / "mirrors").size());
-    if (any(8) == 0 && !cache.verify(true).empty()) complain("the cache is damaged");
+    if (any(8) != 0) return;
+    for (const cache_damage& damage : cache.verify(true)) {
+      complain("the cache is damaged: '" + damage.key + "': " + damage.error.message());
+    }
   }
 
   void evict() {

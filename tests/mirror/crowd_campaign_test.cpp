@@ -41,7 +41,8 @@ class crowd {
   void kill_and_replace(unsigned number) {
     crowd_books::worker_book& book = books_.workers[number];
     book.doomed = true;
-    members_[number]->kill();
+    members_[number]->signal(SIGKILL);
+    CHECK(members_[number]->wait() == 128 + SIGKILL);  // it had found nothing wrong
     if (key_book* key = book.asking.exchange(nullptr)) {
       ++key->excused;
       unsigned mine = number + 1;

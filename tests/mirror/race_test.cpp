@@ -173,4 +173,48 @@ TEST_CASE("a publisher that found its content there already does not lose it to 
   }
   CHECK(nth > 40);
 }
+
+namespace {
+
+/// A verification that is stopped at its `nth` call, where the key goes, and at the one after, where it comes back.
+/// What it says at its end must be 'v'. Empty: it has fewer calls.
+std::string verify_while_a_key_goes_and_comes(std::uint64_t nth, mirror_cache& cache) {
+  testing::signal_pipe reached;
+  testing::signal_pipe resume;
+  child_process verifier([&] {
+    fault::arm({.what = fault::action::stop,
+                .nth = nth,
+                .times = 2,
+                .announce_fd = reached.write_end(),
+                .resume_fd = resume.read_end()});
+    const bool damaged = !cache.verify().empty();
+    fault::disarm();
+    reached.send(damaged ? 'd' : 'v');
+    return 0;
+  });
+  std::string seen;
+  char what = 0;
+  while ((what = reached.receive()) == 's') {
+    seen.empty() ? void(cache.remove("key")) : void(cache.get("key", brings("new")));
+    seen += 's';
+    resume.send();
+  }
+  INFO("gone at call " << nth);
+  CHECK(what == 'v');
+  CHECK(verifier.wait() == 0);
+  static_cast<void>(cache.get("key", brings("new")));
+  return seen;
+}
+
+}  // namespace
+
+TEST_CASE("a key that goes and comes while it is verified is no damage") {
+  testing::scratch_directory place(testing::memory_directory());
+  mirror_cache cache(place / "cache");
+  static_cast<void>(cache.get("key", brings("old")));
+  std::uint64_t nth = 0;
+  std::string seen = "ss";
+  while (!seen.empty()) seen = verify_while_a_key_goes_and_comes(++nth, cache);
+  CHECK(nth > 5);
+}
 #endif
