@@ -15,6 +15,7 @@ std::vector<fs::path> list_directory(const fs::path& directory, std::error_code&
   fs::directory_iterator at(directory, ec);
   for (; !ec && at != fs::directory_iterator(); at.increment(ec)) found.push_back(at->path());
   if (ec == std::errc::no_such_file_or_directory) ec.clear();
+  if (ec) found.clear();  // a part must not pass for all, where the next call clears the code
   return found;
 }
 
@@ -27,9 +28,11 @@ std::vector<fs::path> list_shards(const cache_layout& layout, char part, std::er
 void visit_files(const cache_layout& layout, char part, const std::function<void(const cache_file&)>& visit,
                  std::error_code& ec) {
   for (const fs::path& shard : list_shards(layout, part, ec)) {
-    for (const fs::path& file : list_directory(shard, ec)) {
+    const std::vector<fs::path> files = list_directory(shard, ec);
+    if (ec) return;  // passing over it, a sweep would take what its records name
+    for (const fs::path& file : files) {
       std::string name = file.filename().native();
-      if (!ec && is_digest(name)) visit({file.native(), std::move(name)});
+      if (is_digest(name)) visit({file.native(), std::move(name)});
       if (ec) return;
     }
   }

@@ -31,7 +31,7 @@ struct file_stamp {
   friend bool operator==(const file_stamp&, const file_stamp&) = default;
 };
 
-/// What lies in `directory`; nothing if it has gone.
+/// What lies in `directory`; nothing if it has gone, or with a code.
 [[nodiscard]] std::vector<std::filesystem::path> list_directory(const std::filesystem::path& directory,
                                                                 std::error_code& ec);
 /// The directories b/ab or k/ab.

@@ -12,7 +12,8 @@
 ///  5. Content before record: a crash in between leaves an unnamed content, which the next fetch uses and a sweep
 ///     removes, never a record that promises what is not there.
 ///  6. A content that the source says is current gets a new record and nothing else; behind the gate it is looked whether
-///     it is still there, since nothing else keeps a removal from taking it together with its old record.
+///     it is still there, since nothing else keeps a removal from taking it together with its old record. Another file
+///     of that name (the content of the request was a layer's, or has been replaced) is one that nobody has checked.
 ///  7. The old content of a refreshed key is not touched: readers and mirrors may be using its name. A sweep takes it.
 /// Nothing breaks if locks are not real (a filesystem that grants them to everybody): each fetch has its own inode,
 /// contents are named by what they hold, and records are replaced as a whole.
@@ -130,6 +131,11 @@ class publication {
   platform::unique_fd contents_;
 };
 
+bool is_same_file(int one, int other, std::error_code& ec) {
+  const struct stat found = platform::status(one, ec);
+  return !ec && platform::same_inode(found, platform::status(other, ec)) && !ec;
+}
+
 /// It was hashed while it was written, or where it stood already: hit_check::stat need not do it again.
 void remember(const cache_layout& layout, pinned_content& stored) {
   stored.stored_here = true;
@@ -161,18 +167,18 @@ pinned_content store_content(const cache_layout& layout, std::string_view name, 
   return {};
 }
 
-std::optional<pinned_content> renew_content(const cache_layout& layout, std::string_view name, const key_record& former,
-                                            key_record record, deadline until, const std::stop_token& stop,
-                                            std::error_code& ec) {
-  record.sha256 = former.sha256;
-  record.size = former.size;
+std::optional<pinned_content> renew_content(const cache_layout& layout, std::string_view name,
+                                            const pinned_content& former, key_record record, deadline until,
+                                            const std::stop_token& stop, std::error_code& ec) {
+  record.sha256 = former.record.sha256;
+  record.size = former.record.size;
   staged_record next(layout, name, record, ec);
   if (ec) return std::nullopt;
   gate passage(layout);
   passage.enter_shared(until, stop, ec);
   std::string path = layout.content_path(record.sha256);
   platform::unique_fd file = ec ? platform::unique_fd() : open_content(path, record.size, ec);
-  if (!file) return std::nullopt;
+  if (!file || !is_same_file(file.get(), former.file.get(), ec)) return std::nullopt;
   next.publish(ec);
   if (ec) return std::nullopt;
   return pinned_content{std::move(record), std::move(path), std::move(file), true};

@@ -16,9 +16,11 @@ namespace lockkit::detail {
                                            key_record record, deadline until, const std::stop_token& stop,
                                            std::error_code& ec);
 
-/// Gives the content of `former` a new record: `record` says when, under which generation and validators. None with a clear code: the content is not there, whole, any more. The caller holds the key's lock.
+/// Gives the content of `former` a new record: `record` says when, under which generation and validators. None with a
+/// clear code: the file that `former` has open is not, or not any more, what stands there. The caller holds the key's lock.
 [[nodiscard]] std::optional<pinned_content> renew_content(const cache_layout& layout, std::string_view name,
-                                                          const key_record& former, key_record record, deadline until,
-                                                          const std::stop_token& stop, std::error_code& ec);
+                                                          const pinned_content& former, key_record record,
+                                                          deadline until, const std::stop_token& stop,
+                                                          std::error_code& ec);
 
 }  // namespace lockkit::detail

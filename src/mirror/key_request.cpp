@@ -207,7 +207,7 @@ std::optional<answer> key_request::fetch_once(const fetch_call& fetch, std::opti
   bool store = true;
   if (stream.is_unmodified(ec)) {
     if (record.validators.empty()) record.validators = cached->record.validators;
-    content = renew_content(layout_, name_, cached->record, record, until_published(), options_.stop, ec);
+    content = renew_content(layout_, name_, *cached, record, until_published(), options_.stop, ec);
     store = !content && !ec && stream.take_from(cached->file.get());
   }
   if (store && !ec) {

@@ -8,6 +8,7 @@
 #include <lockkit/directory.hpp>
 #include <lockkit/mirror_cache.hpp>
 
+#include "mirror/cache_testing.hpp"
 #include "mirror/key_record.hpp"
 #include "platform/fault.hpp"
 #include "support/catch.hpp"
@@ -114,6 +115,35 @@ TEST_CASE("directories deeper than any patience are made") {
   fs::path deep = place.path();
   for (int i = 0; i < 200; ++i) deep /= "d";
   CHECK(ensure_directory(deep, {.retries = {.attempts = 1}}));
+}
+
+TEST_CASE("what can't list some of the records removes no content") {
+  testing::scratch_directory place;
+  mirror_cache cache(place / "cache");
+  for (int n = 0; n < 20; ++n) (void)cache.get(std::to_string(n), bring("content " + std::to_string(n)));
+  const std::size_t contents = cache.statistics().own.contents;
+  for (const fs::directory_entry& each : fs::directory_iterator(place / "cache/k")) {
+    // As unreadable as a forbidden directory, also for root.
+    fs::rename(each.path(), place / "aside");
+    fs::create_symlink(each.path().filename(), each.path());
+    CHECK_THROWS_AS(cache.verify(true), lockkit::error);
+    CHECK_THROWS_AS(cache.evict({.grace = 0s}), lockkit::error);
+    fs::remove(each.path());
+    fs::rename(place / "aside", each.path());
+  }
+  CHECK(cache.statistics().own.contents == contents);
+  CHECK(cache.verify().empty());
+}
+
+TEST_CASE("what a layer's source calls current is not another inode of the same name") {
+  testing::scratch_directory place;
+  (void)mirror_cache(place / "site").get("key", bring("content"));
+  mirror_cache cache(place / "own", {.layers = {place / "site"}});
+  const fs::path twin = cache.get("twin", bring("content")).path();
+  testing::damage(twin, "CONTENT");
+  const auto current = [](fetch_sink& sink) { sink.not_modified(); };
+  CHECK(testing::content_of(cache.get("key", current, fetch_policy::always())) == "content");
+  CHECK(cache.verify().empty());
 }
 
 #if defined(LOCKKIT_FAULT_INJECTION)
