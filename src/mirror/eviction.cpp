@@ -147,10 +147,17 @@ class evicting {
     leaving_.insert(each.what.sha256);
   }
 
+  /// Rule 5, as it is now: it can have come after the contents had been looked at.
+  [[nodiscard]] bool is_young(const std::string& sha256, std::error_code& ec) const {
+    const file_stamp now = stamp_at(layout_.content_path(sha256), ec);
+    if (ec == std::errc::no_such_file_or_directory) ec.clear();
+    return !ec && is_younger(now.changed_ns, limits_.grace);
+  }
+
   /// Rules 3, 5 and 6.
   std::optional<keep_reason> remove_key(const candidate& each, std::error_code& ec) {
-    const content_seen& content = contents_[each.what.sha256];
-    if (is_younger(content.stamp.changed_ns, limits_.grace)) return keep_reason::young;
+    if (is_young(each.what.sha256, ec)) return keep_reason::young;
+    if (ec) return std::nullopt;
     key_lock lock(layout_, each.file.name, "eviction");
     lock.acquire(deadline(), {}, ec);
     if (ec == errc::timed_out || ec == errc::would_deadlock) {

@@ -218,7 +218,7 @@ namespace {
 
 /// Evicts everything in another process that stops at its `nth` call named `call`; `meanwhile` runs then.
 int evict_with(mirror_cache& cache, const char* call, std::uint64_t nth, const std::function<void()>& meanwhile,
-               const std::function<bool(const eviction_result&)>& check) {
+               const std::function<bool(const eviction_result&)>& check, std::chrono::nanoseconds grace = 0s) {
   testing::signal_pipe reached;
   testing::signal_pipe resume;
   testing::child_process evictor([&] {
@@ -227,7 +227,9 @@ int evict_with(mirror_cache& cache, const char* call, std::uint64_t nth, const s
                 .nth = nth,
                 .announce_fd = reached.write_end(),
                 .resume_fd = resume.read_end()});
-    return check(cache.evict(to_bytes(0))) ? 0 : 1;
+    eviction_limits limits = to_bytes(0);
+    limits.grace = grace;
+    return check(cache.evict(limits)) ? 0 : 1;
   });
   reached.receive();
   meanwhile();
@@ -252,6 +254,20 @@ TEST_CASE_METHOD(fixture, "a key that was used or refreshed after an eviction ha
   };
   CHECK(evict_with(cache, "flock", 2, refresh, kept_key) == 0);
   CHECK(content_of(cache.get("0", forbidden())) == "new");
+}
+
+TEST_CASE_METHOD(fixture, "what came while an eviction looked is within the grace time") {
+  fill({5});
+  const auto kept_all = [](const eviction_result& result) {
+    return result.evicted.empty() &&
+           std::ranges::all_of(result.kept, [](const auto& each) { return each.why == keep_reason::young; });
+  };
+  // Some of the first looks are its lock's, the next are at contents: then their names have been listed, those of keys not.
+  for (const char* key : {"1", "2", "3", "4", "5"}) {
+    const auto comes = [&] { (void)cache.get(key, brings(std::string("new ") + key)); };
+    CHECK(evict_with(cache, "statx", static_cast<std::uint64_t>(*key - '0'), comes, kept_all, 1h) == 0);
+    CHECK(content_of(cache.get(key, forbidden())) == std::string("new ") + key);
+  }
 }
 
 TEST_CASE_METHOD(fixture, "one eviction at a time: a second one says so and does nothing") {
