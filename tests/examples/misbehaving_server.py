@@ -112,6 +112,21 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.do_ok(path)
         self.cut_first(path, 206, b"x" * 4000, **{"ETag": '"two"', "Content-Range": "bytes 4000-7999/8000"})
 
+    def do_cut_grown(self, path):
+        if seen[path] > 2:
+            return self.do_ok(path)
+        self.cut_first(path, 206, b"x" * 4008, **{"ETag": '"one"', "Content-Range": "bytes 4000-8007/8008"})
+
+    def do_cut_redated(self, path):
+        """Knows no tags, and looks at no If-Range."""
+        if seen[path] > 2:
+            return self.do_ok(path)
+        if seen[path] == 1:
+            return self.answer(200, CONTENT[:4000], len(CONTENT), **{"Last-Modified": "Thu, 01 Jan 2015 00:00:00 GMT"})
+        say("Range: %s If-Range: %s" % (self.headers["Range"], self.headers["If-Range"]))
+        newer = {"Last-Modified": "Fri, 02 Jan 2015 00:00:00 GMT", "Content-Range": "bytes 4000-7999/8000"}
+        self.answer(206, b"x" * 4000, **newer)
+
     def do_cut_nameless(self, path):
         if seen[path] > 2:
             return self.do_ok(path)

@@ -115,6 +115,13 @@ lockkit::content_validators http_answer::version_at(const std::string& url) cons
   return version.etag.empty() && version.last_modified.empty() ? lockkit::content_validators() : version;
 }
 
+bool http_answer::may_be_of(const lockkit::content_validators& version) const {
+  const std::string tag = field("etag");
+  const std::string time = field("last-modified");
+  return (tag.empty() || tag == version.etag) &&
+         (time.empty() || version.last_modified.empty() || time == version.last_modified);
+}
+
 bool http_answer::may_have_ranges() const {
   return lowered(field("accept-ranges")) != "none" && field("content-encoding").empty();
 }

@@ -31,6 +31,8 @@ class http_answer {
   /// What the content is called here, and where "here" is (in `other`): empty if the answer does not say, or only by a
   /// time so close to its own that a change within the same second could hide behind it.
   [[nodiscard]] lockkit::content_validators version_at(const std::string& url) const;
+  /// Whether neither its tag nor its time is another one than that version's. An answer with a part need not say either.
+  [[nodiscard]] bool may_be_of(const lockkit::content_validators& version) const;
   /// Whether it says that parts can be asked for, or does not say that they can't.
   [[nodiscard]] bool may_have_ranges() const;
   /// Until when it counts as fresh; none if it does not say.

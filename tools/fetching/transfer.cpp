@@ -7,8 +7,9 @@
 // 4. A file URL must name a regular file: a FIFO would block for ever, and libcurl reads a directory as empty.
 // 5. Two parts are put together only if the server says that they are of one version: the rest is asked for with a
 //    strong tag (or a time that is old enough) in If-Range, at the very URL that the first part came from, and the
-//    answer must be 206 with exactly the range from there to the end, and no other tag. Anything else begins anew: 200
-//    (it was changed, or the server knows no ranges), 416, another range.
+//    answer must be 206 with exactly the range from there to the end, of the length that was announced, and no other
+//    tag or time: there are servers that never look at If-Range. Anything else begins anew: 200 (it was changed, or the
+//    server knows no ranges), 416, another range.
 // 6. "Not modified" is believed for the version that the cache holds, of the size that is promised, from that URL.
 // 7. A file's version is its size, time and inode, if the time is some seconds past (else a second change could hide
 //    behind it). A file that changes while it is read is read again.
@@ -214,6 +215,7 @@ class download {
   void begin_whole() {
     if (sink_.size() > 0) sink_.restart();
     const std::optional<std::uint64_t> length = exchange_.length();
+    length_ = length;
     announce(length);
     tell_freshness();
     version_ = exchange_.answer().version_at(at_);
@@ -229,11 +231,11 @@ class download {
   /// Rule 5.
   void begin_rest() {
     const auto range = exchange_.answer().range();
-    const std::string tag = exchange_.answer().version_at(at_).etag;
     if (asked_.from == 0 || !range || range->first != asked_.from || range->last + 1 != range->total) {
       throw ranges_refused();
     }
-    if (!tag.empty() && tag != asked_.version_to_go_on.etag) throw ranges_refused();
+    if (!exchange_.answer().may_be_of(asked_.version_to_go_on)) throw ranges_refused();
+    if (sink_.size() > 0 && length_ && *length_ != range->total) throw ranges_refused();
     if (options_.size && *options_.size != range->total) wrong_size(fmt::to_string(range->total));
     if (sink_.size() == 0) sink_.resume();
     if (sink_.size() != range->first) throw ranges_refused();
@@ -279,6 +281,7 @@ class download {
   std::string at_;  // the URL that is being asked, behind all redirects so far
   inquiry asked_;
   lockkit::content_validators version_;  // of what the sink holds; empty if it can't be gone on with
+  std::optional<std::uint64_t> length_;  // of that version, as it was announced
   transfer_result result_ = transfer_result::brought;
   unsigned attempts_ = 0;
   bool ranges_refused_ = false;
