@@ -22,11 +22,14 @@ std::pair<std::uint64_t, std::uint64_t> identity(const platform::inode_facts& fa
 
 }  // namespace
 
-void sync_names(int directory, int file, durability level, std::error_code& ec) {
+void sync_names(int directory, std::span<const int> files, durability level, std::error_code& ec) {
   ec.clear();
   if (level < durability::durable) return;
   platform::sync_file(directory, ec);
-  if (cannot_be_synced(ec)) platform::sync_file(file, ec);
+  if (cannot_be_synced(ec)) {
+    ec.clear();
+    for (std::size_t i = 0; i < files.size() && !ec; ++i) platform::sync_file(files[i], ec);
+  }
   if (!ec && level == durability::durable_path) path_sync().sync_above(directory, ec);
   if (ec) ec = errc::published_not_durable;
 }

@@ -139,7 +139,10 @@ void publish_batch::impl::make_durable(durability level) {
   detail::path_sync above;
   for (const named_directory& named : named_directories()) {
     std::error_code ec;
-    detail::sync_names(named.directory, files[named.files.front()]->work.file().fd(), durability::durable, ec);
+    std::vector<int> descriptors;
+    descriptors.reserve(named.files.size());
+    for (const std::size_t file : named.files) descriptors.push_back(files[file]->work.file().fd());
+    detail::sync_names(named.directory, descriptors, durability::durable, ec);
     if (!ec && level == durability::durable_path) above.sync_above(named.directory, ec);
     for (const std::size_t file : named.files) {
       if (ec) fail(file, errc::published_not_durable);

@@ -208,6 +208,25 @@ TEST_CASE("a batch begins all writing first, syncs each file once, then names al
   CHECK(std::count(last_name, calls.end(), "fsync") == 2);
 }
 
+TEST_CASE("each file of a batch has a durable name, also in a directory that can't be synced") {
+  const testing::scratch_directory place;
+  fs::permissions(place.path(), fs::perms(0777));
+  testing::child_process child([&] {
+    if (::geteuid() == 0 && (::setgid(1000) != 0 || ::setuid(1000) != 0)) return 98;
+    fs::create_directory(place / "d");
+    fs::permissions(place / "d", fs::perms(0300));  // searched, not read: nobody opens it for a sync
+    publish_batch batch;
+    for (const char* name : {"a", "b", "c"}) batch.add(place / "d" / name, "text");
+    fault::start_recording();
+    batch.commit(durability::durable);
+    const auto calls = fault::stop_recording();
+    const auto last_name = std::find(calls.rbegin(), calls.rend(), "linkat").base();
+    fs::permissions(place / "d", fs::perms(0700));
+    return std::count(last_name, calls.end(), "fsync") == 1 + 3 ? 0 : 1;  // the directory's fails
+  });
+  CHECK(child.wait() == 0);
+}
+
 TEST_CASE("each call of a batch failing once leaves all files old, or tells which ones are") {
   const testing::scratch_directory place(testing::memory_directory());
   const some_files files{place.path(), 4};
