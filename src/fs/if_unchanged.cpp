@@ -27,10 +27,11 @@
 namespace lockkit::inline v0 {
 namespace {
 
-/// `.<name>.update.guard`, by way of the open directory.
+/// `.<name>.update.guard`, by way of the open directory. Its parent is said as "<link>/.": who looks at that sees the
+/// directory, whose mode decides on that of the lock, and not the link in /proc.
 std::filesystem::path turn_path(const detail::publication& file) {
   std::array<char, 32> directory{};
-  std::snprintf(directory.data(), directory.size(), "/proc/self/fd/%d", file.directory());
+  std::snprintf(directory.data(), directory.size(), "/proc/self/fd/%d/.", file.directory());
   return std::filesystem::path(directory.data()) / detail::hidden_name(file.name(), ".update.guard");
 }
 

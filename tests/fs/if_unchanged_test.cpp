@@ -190,6 +190,30 @@ TEST_CASE("a link that is followed leads to one file with one lock, and new pare
       unchanged_result::published);
 }
 
+TEST_CASE("in a directory that a group shares, each of the group can publish if unchanged") {
+  const testing::scratch_directory place;
+  if (::geteuid() != 0) {
+    WARN("only root can be two users");
+    return;
+  }
+  write_file(place / "f", "0");
+  REQUIRE(::chown(place.path().c_str(), 1000, 1000) == 0);
+  REQUIRE(::chown((place / "f").c_str(), 1000, 1000) == 0);
+  fs::permissions(place.path(), fs::perms(02775));
+  for (const unsigned user : {1001U, 1002U}) {
+    testing::child_process child([&] {
+      if (::setgid(1000) != 0 || ::setuid(user) != 0) return 98;
+      ::umask(022);
+      return publish_if_unchanged(place / "f", std::to_string(user), version_of(place / "f")).result ==
+                     unchanged_result::published
+                 ? 0
+                 : 1;
+    });
+    CHECK(child.wait() == 0);
+  }
+  CHECK(read_file(place / "f") == "1002");
+}
+
 TEST_CASE("names of 255 bytes can be published if unchanged, against any rival") {
   const testing::scratch_directory place;
   const fs::path f = place / std::string(255, 'n');
