@@ -13,7 +13,8 @@
 ///   linked    a symbolic link to it     renaming a link        nothing particular  stays until it is removed
 ///
 /// A replaced tree is removed when nobody reads it through a directory_snapshot any more: by commit if that is so at
-/// once, else by a later sweep_leftovers or sweep_staged. Who reads without a snapshot, by paths, can meet the next
+/// once, else by a later sweep_leftovers or sweep_staged. What is mounted in it is never entered: the rest of the tree stays
+/// until that is unmounted (a sweep says EBUSY). Who reads without a snapshot, by paths, can meet the next
 /// version from one open to the next, or find a file gone.
 
 #include <filesystem>
@@ -89,7 +90,8 @@ LOCKKIT_API publish_result publish_directory(const std::filesystem::path& target
                                              directory_publish_options options = {});
 
 /// Publishes a copy of the tree at `source`: files (cloned where the filesystem can), directories and symbolic links, as
-/// they are, with their modes. errc::not_a_regular_file for a FIFO, a socket or a device in it.
+/// they are, with their modes; set-ID bits only of files that have the copy's owner and group.
+/// errc::not_a_regular_file for a FIFO, a socket or a device in it; EINVAL if the target lies in `source`.
 LOCKKIT_API publish_result publish_directory_copy(const std::filesystem::path& source,
                                                   const std::filesystem::path& target,
                                                   durability level = durability::consistent,

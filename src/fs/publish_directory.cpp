@@ -1,19 +1,27 @@
 #include <lockkit/publish_directory.hpp>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <utility>
 #include <vector>
 
 #include "core/throw_error.hpp"
 #include "platform/file.hpp"
+#include "platform/inode.hpp"
+#include "platform/names.hpp"
 
 namespace lockkit::inline v0 {
 namespace {
 
 namespace fs = std::filesystem;
 
-/// One tree into an empty directory. Directories get their modes at the end: one of them may forbid writing.
+/// One tree into an empty directory.
+///
+///  1. Directories get their modes at the end: one of them may forbid writing, and one that is private keeps private until
+///     then what lies in it.
+///  2. Set-ID bits are copied only with the same owner and group: another's program would run as this user.
+///  3. The copy is not itself copied: that would never end.
 class tree_copy {
  public:
   tree_copy(fs::path from, fs::path to) : from_(std::move(from)), to_(std::move(to)) {}
@@ -37,16 +45,17 @@ class tree_copy {
     if (fs::is_symlink(found)) {
       fs::copy_symlink(entry.path(), to, ec);
     } else if (fs::is_directory(found)) {
-      fs::create_directory(to, ec);
+      if (fs::equivalent(entry.path(), to_, ec)) ec = std::make_error_code(std::errc::invalid_argument);  // rule 3
+      if (!ec) platform::make_directory(AT_FDCWD, to.c_str(), S_IRWXU, ec);
       directories_.emplace_back(to, found.permissions());
     } else if (fs::is_regular_file(found)) {
-      copy_one(entry.path(), to, found.permissions(), ec);
+      copy_one(entry.path(), to, ec);
     } else {
       ec = errc::not_a_regular_file;
     }
   }
 
-  static void copy_one(const fs::path& from, const fs::path& to, fs::perms mode, std::error_code& ec) {
+  static void copy_one(const fs::path& from, const fs::path& to, std::error_code& ec) {
     const platform::unique_fd source = platform::open_at(AT_FDCWD, from.c_str(), O_RDONLY | O_NOFOLLOW, 0, ec);
     if (ec) return;
     constexpr unsigned only_owner = 0600;
@@ -55,7 +64,15 @@ class tree_copy {
     if (ec) return;
     platform::clone_file(source.get(), copy.get(), ec);
     if (ec) platform::copy_file(source.get(), copy.get(), ec);  // which says what is really wrong
-    if (!ec) platform::change_mode(copy.get(), static_cast<unsigned>(mode), ec);
+    if (!ec) copy_mode(source.get(), copy.get(), ec);
+  }
+
+  /// Rule 2.
+  static void copy_mode(int source, int copy, std::error_code& ec) {
+    const platform::inode_facts old = platform::facts(source, ec);
+    const platform::inode_facts made = ec ? old : platform::facts(copy, ec);
+    const bool same_owner = old.owner == made.owner && old.group == made.group;
+    if (!ec) platform::change_mode(copy, old.mode & (same_owner ? 07777U : 01777U), ec);
   }
 
   fs::path from_;

@@ -31,6 +31,7 @@
 #include "core/throw_error.hpp"
 #include "displaced_name.hpp"
 #include "file_version.hpp"
+#include "platform/file.hpp"
 #include "platform/filesystem_kind.hpp"
 #include "platform/lock.hpp"
 #include "platform/names.hpp"
@@ -119,7 +120,7 @@ class sweeper {
     if (S_ISLNK(found.st_mode)) return remove_link(file.name.c_str(), ec);
     // A version in use is not even locked for a moment: somebody may be about to read it.
     if (file.is_tree && (detail::is_linked(directory_, file.name.c_str(), ec) || ec)) return false;
-    const platform::unique_fd held = take(file.name.c_str(), ec);
+    const platform::unique_fd held = file.is_tree ? take_tree(file.name.c_str(), ec) : take(file.name.c_str(), ec);
     if (!held) return false;
     if (locks_are_fake_ && (file.displaced || file.is_tree || !is_older_than(found, remote_age, ec))) return false;
     if (file.displaced && (remote_ || !is_dispensable(held.get(), *file.displaced, ec))) return false;
@@ -174,6 +175,17 @@ class sweeper {
       break;
     }
     return {};
+  }
+
+  /// Who may not list his own directory can't lock it either. If it turns out to be alive, its mode comes back.
+  platform::unique_fd take_tree(const char* name, std::error_code& ec) {
+    const platform::inode_facts found = platform::facts_at(directory_, name, ec);
+    const bool closed = !ec && !dry_run_ && detail::can_be_made_listable(found);
+    if (closed) platform::change_mode_at(directory_, name, found.mode | S_IRUSR, ec);
+    platform::unique_fd held = ec ? platform::unique_fd() : take(name, ec);
+    std::error_code ignored;
+    if (closed && !held) platform::change_mode_at(directory_, name, found.mode, ignored);
+    return held;
   }
 
   platform::unique_fd open(const char* name, int access, std::error_code& ec) const noexcept {

@@ -6,7 +6,8 @@
 //     cut would bring the old name back, to a tree with holes.
 //  4. A version of the linked layout is in use as long as a link leads to it. Its maker held the tree's lock while it made
 //     that link, so who has the lock sees it.
-//  5. Others can add names until the last moment: a directory that is not empty any more is walked again.
+//  5. What is mounted in the tree, or over it, is somebody else's: it is not entered. The tree stays until it is unmounted.
+//  6. Others can add names until the last moment: a directory that is not empty any more is walked again.
 
 #include "tree_removal.hpp"
 
@@ -39,6 +40,7 @@ bool opens_up(const platform::inode_facts& directory) noexcept {
 
 class tree_remover final : public tree_visitor {
  public:
+  [[nodiscard]] bool enters_mounts() const override { return false; }  // rule 5
   void approach(int parent, const char* name, const platform::inode_facts& facts, std::error_code& ec) override {
     if (opens_up(facts)) platform::change_mode_at(parent, name, facts.mode | all_for_owner, ec);
   }
@@ -59,7 +61,9 @@ class tree_remover final : public tree_visitor {
 };
 
 platform::unique_fd open_tree(int parent, const char* name, std::error_code& ec) noexcept {
-  return platform::open_at(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, ec);
+  const platform::inode_facts facts = platform::facts_at(parent, name, ec);
+  if (!ec && can_be_made_listable(facts)) platform::change_mode_at(parent, name, facts.mode | S_IRUSR, ec);
+  return ec ? platform::unique_fd() : platform::open_at(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, ec);
 }
 
 bool still_named(int parent, const char* name, int tree, std::error_code& ec) {
@@ -74,8 +78,13 @@ bool still_named(int parent, const char* name, int tree, std::error_code& ec) {
 
 }  // namespace
 
+bool can_be_made_listable(const platform::inode_facts& directory) noexcept {
+  return S_ISDIR(directory.mode) && (directory.mode & S_IRUSR) == 0 && !directory.mount_root && opens_up(directory);
+}
+
 void remove_tree(int parent, const char* name, int tree, std::error_code& ec) {
   const platform::inode_facts facts = platform::facts(tree, ec);
+  if (!ec && facts.mount_root) ec = mounted_on();
   if (!ec && opens_up(facts)) platform::change_mode(tree, facts.mode | all_for_owner, ec);
   for (int round = 0; !ec && round < removal_rounds; ++round) {
     if (!still_named(parent, name, tree, ec)) return;

@@ -8,9 +8,12 @@
 namespace lockkit::detail {
 
 /// Removes the directory `name` with all that it holds, if it still is the open directory `tree`. Links are removed, never
-/// followed. Directories of the own user that forbid it are opened up first. What others add meanwhile goes too, unless
+/// followed; EBUSY for what is mounted in it, which is left alone. Directories of the own user that forbid it are opened up first. What others add meanwhile goes too, unless
 /// they keep at it.
 void remove_tree(int parent, const char* name, int tree, std::error_code& ec);
+
+/// Whether this process would have to change the mode of its directory to open it, and so to lock it.
+[[nodiscard]] bool can_be_made_listable(const platform::inode_facts& directory) noexcept;
 
 struct removal_terms {
   bool sync_parent =

@@ -41,15 +41,21 @@ class tree_traversal {
   void step(const std::string& name, std::error_code& ec) {
     const platform::inode_facts facts = platform::facts_at(current_.get(), name.c_str(), ec);
     if (!ec && !S_ISDIR(facts.mode)) visitor_.visit(current_.get(), name.c_str(), facts, ec);
+    if (!ec && S_ISDIR(facts.mode)) check_mount(facts, ec);
     if (!ec && S_ISDIR(facts.mode)) visitor_.approach(current_.get(), name.c_str(), facts, ec);
     if (!ec && S_ISDIR(facts.mode)) descend(current_.get(), name, ec);
     if (ec == std::errc::no_such_file_or_directory) ec.clear();
+  }
+
+  void check_mount(const platform::inode_facts& directory, std::error_code& ec) const noexcept {
+    if (directory.mount_root && !visitor_.enters_mounts()) ec = mounted_on();
   }
 
   void descend(int parent, const std::string& name, std::error_code& ec) {
     platform::unique_fd below = platform::open_at(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, ec);
     if (ec) return;
     tree_level level{name, platform::facts(below.get(), ec), {}};
+    if (!ec && !levels_.empty()) check_mount(level.identity, ec);  // mounted since the look
     if (!ec) level.to_visit = platform::names_in(below.get(), ec);
     if (ec) return;
     current_.swap(below);

@@ -17,6 +17,8 @@ class tree_visitor {
   tree_visitor& operator=(const tree_visitor&) = delete;
   virtual ~tree_visitor() = default;
 
+  /// Whether directories that something else is mounted on are walked, too. If not, the walk ends there with EBUSY.
+  [[nodiscard]] virtual bool enters_mounts() const { return true; }
   /// Before the directory is opened.
   virtual void approach(int /*parent*/, const char* /*name*/, const platform::inode_facts&, std::error_code&) {}
   /// Anything but a directory.
@@ -26,6 +28,11 @@ class tree_visitor {
   /// The same for a directory that is not the root, seen from its parent. True: it must be walked once more.
   virtual bool left(int /*parent*/, const char* /*name*/, std::error_code&) { return false; }
 };
+
+/// What is mounted on a directory is not part of its tree.
+[[nodiscard]] inline std::error_code mounted_on() noexcept {
+  return std::make_error_code(std::errc::device_or_resource_busy);
+}
 
 /// Walks through what the open directory holds. What vanishes meanwhile is passed over. ESTALE: a directory was moved
 /// elsewhere while the walk was in it.
