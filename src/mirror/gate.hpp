@@ -4,7 +4,9 @@
 /// record naming it, takes it away before the publisher's record stands.
 ///
 /// In front of it stands a turn, a lock that everybody passes through and a remover keeps while it waits: else publishers
-/// that overlap each other would keep it out for as long as they come. The order is always key, turn, gate.
+/// that overlap each other would keep it out for as long as they come. It keeps the turn for some time only, and then
+/// looks in for as long without waiting: a publisher that was stopped in the gate must not keep all others out with it. The order
+/// is always key, turn, gate.
 
 #include <lockkit/file_mutex.hpp>
 
@@ -29,6 +31,7 @@ class gate {
  private:
   [[nodiscard]] static lock_options options_for(const cache_layout& layout);
   void take_turn(deadline until, const std::stop_token& stop, std::error_code& ec);
+  bool look_in_now_and_then(deadline until, const std::stop_token& stop, std::error_code& ec);
 
   file_mutex turn_;
   file_mutex gate_;

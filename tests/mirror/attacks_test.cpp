@@ -148,6 +148,35 @@ TEST_CASE("what a layer's source calls current is not another inode of the same 
 
 #if defined(LOCKKIT_FAULT_INJECTION)
 
+TEST_CASE("a publisher that is stopped keeps a removal waiting, and nobody else") {
+  testing::scratch_directory place;
+  mirror_cache cache(place / "cache");
+  (void)cache.get("old", bring("old"));
+  testing::signal_pipe reached;
+  testing::signal_pipe resume;
+  testing::child_process publisher([&] {
+    const auto stop_inside_the_gate = [&](fetch_sink& sink) {
+      sink.write("slow");
+      fault::arm({.what = fault::action::stop,
+                  .name = "linkat",
+                  .announce_fd = reached.write_end(),
+                  .resume_fd = resume.read_end()});
+    };
+    (void)cache.get("slow", stop_inside_the_gate);
+    return 0;
+  });
+  reached.receive();
+  testing::child_process remover([&] { return cache.remove("old") ? 0 : 1; });
+  while (cache.list().size() == 1) std::this_thread::yield();  // the record goes before the removal waits
+  for (int n = 0; n < 20; ++n) {
+    (void)cache.get(std::to_string(n), bring("new"), fetch_policy::if_missing(), {.until = deadline::after(20s)});
+  }
+  resume.send();
+  CHECK(publisher.wait() == 0);
+  CHECK(remover.wait() == 0);
+  CHECK(cache.list().size() == 21);
+}
+
 TEST_CASE("a repair that can't look removes nothing") {
   testing::scratch_directory place;
   mirror_cache cache(place / "cache");
