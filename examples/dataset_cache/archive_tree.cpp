@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <climits>
 #include <sstream>
 #include <system_error>
 
@@ -39,6 +40,7 @@ constexpr std::uint64_t least_cost = 512;
 
 std::vector<std::string> components_of(const std::string& name) {
   if (name.empty() || name.front() == '/') refuse_member(name, "is no relative name");
+  if (name.size() >= PATH_MAX) refuse_member(name.substr(0, 64) + "…", "is longer than a path can be");
   std::vector<std::string> found;
   std::istringstream rest(name);
   for (std::string part; std::getline(rest, part, '/');) {
@@ -69,7 +71,7 @@ void make_room(int directory, const std::string& name) {
 
 }  // namespace
 
-archive_tree::place archive_tree::open_parent(const std::string& name) const {
+archive_tree::place archive_tree::open_parent(const std::string& name) {
   std::vector<std::string> parts = components_of(name);
   place found{tooling::descriptor(::openat(root_, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)), {}};
   if (!found.directory) fail_member(name);
@@ -77,7 +79,11 @@ archive_tree::place archive_tree::open_parent(const std::string& name) const {
   found.name = std::move(parts.back());
   parts.pop_back();
   for (const std::string& part : parts) {
-    if (::mkdirat(found.directory.get(), part.c_str(), 0777) != 0 && errno != EEXIST) fail_member(name);
+    if (::mkdirat(found.directory.get(), part.c_str(), 0777) == 0) {
+      take(least_cost);
+    } else if (errno != EEXIST) {
+      fail_member(name);
+    }
     tooling::descriptor next(tooling::open_component(found.directory.get(), part.c_str()));
     if (!next) fail_member(name);
     found.directory = std::move(next);

@@ -8,7 +8,8 @@
 ///  3. Modes are 0777 at the most, under the umask, and the owner can always read, and write in directories: no set-user-ID,
 ///     nothing that can't be removed. Owners, attributes and ACLs of the archive do not count.
 ///  4. All sizes together stay under a limit, counted while writing: what an archive says of itself may be a lie. A member
-///     counts as 512 bytes at least.
+///     counts as 512 bytes at least, and so does each directory that is made on the way to one. A name that no program
+///     could open as a path is refused.
 
 #include <cstdint>
 #include <filesystem>
@@ -39,7 +40,7 @@ class archive_tree {
     tooling::descriptor directory;
     std::string name;  ///< empty: the root itself
   };
-  [[nodiscard]] place open_parent(const std::string& name) const;
+  [[nodiscard]] place open_parent(const std::string& name);
   void take(std::uint64_t bytes);
 
   int root_;

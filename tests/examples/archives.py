@@ -69,6 +69,7 @@ hostile = {
     "file-as-directory": [member("a", b"x"), member("a/b", b"x")],
     "directory-as-file": [member("a/b", b"x"), member("a", b"x")],
     "note": [member(".dataset_cache", b"sha256 forged\n")],
+    "long-name": [member("d/" * 20_000 + "file", b"x")],
     "empty": [],
 }
 for name, members in hostile.items():
@@ -76,6 +77,7 @@ for name, members in hostile.items():
 with zipfile.ZipFile(path("hostile-zip-dots.zip"), "w") as archive:
     archive.writestr("../escaped", "x")
 make_tar("bomb.tar.xz", [member("zeros", bytes(8_000_000))], "w:xz")
+make_tar("deep.tar.gz", [member("d/" * 2000 + "file")])
 make_tar("many.tar.gz", [member(f"empty/{n}") for n in range(2500)], "w:gz")
 with open(path("good.tar.gz"), "rb") as whole:
     everything = whole.read()

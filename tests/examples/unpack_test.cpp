@@ -91,6 +91,7 @@ TEST_CASE("a hostile archive unpacks nothing, inside or outside, and the message
                                                                     {"file-as-directory.tar.gz", "a/b"},
                                                                     {"directory-as-file.tar.gz", "a"},
                                                                     {"note.tar.gz", ".dataset_cache"},
+                                                                    {"long-name.tar.gz", "d/d/d/d/d/d/d"},
                                                                     {"empty.tar.gz", "empty"},
                                                                     {"zip-dots.zip", "../escaped"}};
   write_file(place.here / "outside", "kept");
@@ -133,6 +134,9 @@ TEST_CASE("what an archive may hold is limited, in bytes and in members") {
     CHECK(place.get(name, place.here / name, {"--unpack-limit", "30MB"}).status == 0);
     fs::remove_all(place.here / name);
   }
+  const tool_result refused = place.get("deep.tar.gz", place.here / "to", {"--unpack-limit", "500KB"});
+  CHECK(refused.status == 65);  // one member, but 2000 directories on the way to it
+  CHECK(place.others().empty());
 }
 
 TEST_CASE("the same archive is not unpacked twice, another is refused, and replaces the directory when asked to") {
