@@ -76,13 +76,12 @@ class exchange {
     if (ec && is_ours(file_.name())) ec.clear();
   }
 
-  /// Rule 2.
+  /// Rule 2. First the question, then the look: who had it open and is done by then has written what is looked at.
   [[nodiscard]] bool is_displaced_as_expected(std::error_code& ec) {
-    platform::unique_fd displaced;
-    const bool same = is_version(expected_, file_.directory(), name_.data(), compared::after_rename, displaced, ec);
-    if (!same || ec) return false;
     std::error_code unknown;  // another user's file, say: nobody can tell
-    return platform::lease_probe().ask(displaced.get(), unknown) != platform::writers::some;
+    if (platform::lease_probe().ask(old_, unknown) == platform::writers::some) return false;
+    platform::unique_fd displaced;
+    return is_version(expected_, file_.directory(), name_.data(), compared::after_rename, displaced, ec) && !ec;
   }
 
   unchanged_outcome finish(std::error_code& ec) {

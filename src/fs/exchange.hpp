@@ -4,7 +4,8 @@
 ///  1. The staged file, synced, changes places with what stands at the target, in one step. So whatever stood there has a
 ///     name, and can be looked at: nothing can come in between looking and replacing.
 ///  2. It is the version that was expected: removed, after the directory's sync where one is wanted. If somebody has it
-///     open for writing, it is not: what he writes would go with it.
+///     open for writing, it is not: what he writes would go with it. That is asked first and looked at then; no new writer
+///     comes in between, since the name has gone.
 ///  3. It is not: exchanged back. If what comes back is not our file, a third one replaced that meanwhile. His is the
 ///     latest: exchanged once more, and what was displaced then is kept under its name.
 ///  4. The version that is to be replaced carries a shared lock of ours before it can be displaced, as the staged file
