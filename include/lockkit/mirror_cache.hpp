@@ -81,7 +81,8 @@ class LOCKKIT_API mirror_cache {
   /// out (verify() removes them).
   [[nodiscard]] std::vector<cache_record> list() const;
   /// Forgets a key and, if no other key has its content, the content. False: there was none. Waits for a running fetch
-  /// of that key until `until`, then throws errc::timed_out. Entries and mirrors already handed out stay as they are.
+  /// of that key until `until`, then throws errc::timed_out; for others who are publishing, it leaves the content to a
+  /// sweep then. Entries and mirrors already handed out stay as they are.
   bool remove(std::string_view key, deadline until = deadline::never());
   /// Gives up keys, the least recently used first, until the limits are kept, and contents that no key names. What
   /// somebody fetches or has leased stays, and is told; readers and mirrors notice nothing. One eviction at a time.

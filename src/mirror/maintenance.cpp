@@ -188,6 +188,7 @@ bool remove_key(const cache_layout& layout, std::string_view name, std::string_v
     return false;
   }
   if (!ec && record) drop_content(layout, record->sha256, until, ec);
+  if (ec == errc::timed_out) ec.clear();  // the key has gone, and says so; its content is for the next sweep
   return !ec;
 }
 

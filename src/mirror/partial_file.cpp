@@ -70,11 +70,12 @@ void remove_orphaned_record(int directory, const std::string& record) noexcept {
   if (ec == std::errc::no_such_file_or_directory) remove_if_there(directory, record);
 }
 
+/// Or from a future as far, by a clock that was wrong: no time would ever come for that one.
 bool is_older_than_a_week(int file) noexcept {
   std::error_code ec;
   const struct stat found = platform::status(file, ec);
   const auto now = std::chrono::nanoseconds(platform::wall_clock_ns());
-  return !ec && now - std::chrono::seconds(found.st_mtim.tv_sec) > partials_live;
+  return !ec && std::chrono::abs(now - std::chrono::seconds(found.st_mtim.tv_sec)) > partials_live;
 }
 
 platform::unique_fd open_standing_partials(const cache_layout& layout, std::error_code& ec) {

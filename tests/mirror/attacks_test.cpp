@@ -152,6 +152,7 @@ TEST_CASE("a publisher that is stopped keeps a removal waiting, and nobody else"
   testing::scratch_directory place;
   mirror_cache cache(place / "cache");
   (void)cache.get("old", bring("old"));
+  (void)cache.get("other", bring("other"));
   testing::signal_pipe reached;
   testing::signal_pipe resume;
   testing::child_process publisher([&] {
@@ -166,6 +167,7 @@ TEST_CASE("a publisher that is stopped keeps a removal waiting, and nobody else"
     return 0;
   });
   reached.receive();
+  CHECK(cache.remove("other", deadline()));  // its content is left to a sweep
   testing::child_process remover([&] { return cache.remove("old") ? 0 : 1; });
   while (cache.list().size() == 1) std::this_thread::yield();  // the record goes before the removal waits
   for (int n = 0; n < 20; ++n) {

@@ -343,13 +343,15 @@ TEST_CASE_METHOD(fixture, "resume and keep_partial are refused where they make n
 }
 
 TEST_CASE_METHOD(fixture, "a sweep takes partial contents that are a week old, and leaves younger ones") {
-  leave("0123456789");
-  (void)cache.verify(true);
-  CHECK(partials().size() == 2);
-  const fs::path left = partials().at(0);
-  fs::last_write_time(left, fs::file_time_type::clock::now() - std::chrono::hours(24 * 8));
-  (void)cache.verify(true);
-  CHECK(partials().empty());
+  for (const int days : {8, -8}) {  // of the clock that was wrong no future will come
+    leave("0123456789");
+    (void)cache.verify(true);
+    CHECK(partials().size() == 2);
+    const fs::path left = partials().at(0);
+    fs::last_write_time(left, fs::file_time_type::clock::now() - std::chrono::hours(24 * days));
+    (void)cache.verify(true);
+    CHECK(partials().empty());
+  }
 }
 
 TEST_CASE_METHOD(fixture, "a sweep takes files and records that are without each other, and nothing that is in use") {
