@@ -130,14 +130,15 @@ class taking_over {
 
 void take_over_metadata(int directory, const char* name, metadata_policy policy, staging& file, publish_report& report,
                         std::error_code& ec) {
-  const platform::inode_facts old = platform::facts_at(directory, name, ec);
+  platform::inode_facts old = platform::facts_at(directory, name, ec);
   if (ec == std::errc::no_such_file_or_directory) ec.clear();
   if (ec || !old.is_regular()) return;
   std::error_code unreadable;
   const platform::unique_fd old_file =
       platform::open_at(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, unreadable);
   if (unreadable && !not_for_us(unreadable)) ec = unreadable;
-  if (ec) return;
+  if (!ec && old_file) old = platform::facts(old_file.get(), ec);  // rule 5
+  if (ec || !old.is_regular()) return;
   taking_over work(file, old);
   work.run(old_file.get(), ec);
   report.owner_kept = work.owner_kept();

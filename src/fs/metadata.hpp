@@ -6,7 +6,8 @@
 ///     set-ID bits are dropped. So does a group whose ACL can't be kept: its bits in the mode are the ACL's mask.
 ///  3. An ACL that the directory's default has put on the new file is none of the old file's: taken away.
 ///  4. Attributes that vouch for the content (capabilities, IMA, EVM) are not this content's.
-///  5. What stands there may be replaced meanwhile; then it was the one before.
+///  5. What stands there may be replaced meanwhile; then it was the one before. Never the mode of one and the ACL of
+///     another: together they can give rights that neither gave.
 
 #include <system_error>
 

@@ -197,6 +197,41 @@ TEST_CASE("while it is written nobody may read it who may not read the file that
   CHECK(staged_mode(fresh) == 0666U);
 }
 
+#if defined(LOCKKIT_FAULT_INJECTION)
+TEST_CASE("what is kept is all of one file, though another takes its place in that moment") {
+  const testing::scratch_directory place(testing::memory_directory());
+  for (std::uint64_t i = 1; i <= 4; ++i) {
+    testing::write_file(place / "f", "has no attribute");
+    testing::write_file(place / "g", "has one");
+    fs::permissions(place / "f", fs::perms(0660));
+    fs::permissions(place / "g", fs::perms(0600));
+    if (::setxattr((place / "g").c_str(), "trusted.lockkit", "1", 1, 0) != 0) {
+      WARN("no attributes here");
+      return;
+    }
+    const testing::signal_pipe reached;
+    const testing::signal_pipe resume;
+    testing::child_process child([&] {
+      lockkit::staged_file staged(place / "f", {.metadata = lockkit::metadata_policy::preserve});
+      lockkit::platform::fault::arm({.what = lockkit::platform::fault::action::stop,
+                                     .nth = i,
+                                     .announce_fd = reached.write_end(),
+                                     .resume_fd = resume.read_end()});
+      staged.commit(lockkit::durability::visible);
+      return 0;
+    });
+    reached.receive();
+    fs::rename(place / "g", place / "f");
+    resume.send();
+    CHECK(child.wait() == 0);
+    const bool has_attribute = ::getxattr((place / "f").c_str(), "trusted.lockkit", nullptr, 0) == 1;
+    INFO("replaced before call " << i);
+    CHECK(fs::status(place / "f").permissions() == fs::perms(has_attribute ? 0600 : 0660));
+    fs::remove(place / "f");
+  }
+}
+#endif
+
 TEST_CASE("an owner that was asked for is had before the first byte, or nothing is staged") {
   if (!is_root()) return;
   const testing::scratch_directory place;
