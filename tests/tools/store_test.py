@@ -104,19 +104,22 @@ class Shapes(CommandTest):
         self.assertEqual([row["key"] for row in rows], ["a", "b"])
         self.assertRegex(rows[0]["fetched_at"], TIME)
         stats = self.answer(*cache, "stats", "--json")
-        self.assertEqual(list(stats), ["keys", "contents", "bytes", "oldest", "newest"])
+        self.assertEqual(list(stats), ["keys", "contents", "bytes", "oldest", "newest", "oldest_use", "newest_use",
+                                       "unnamed_contents", "unnamed_bytes", "leased", "partials", "partial_bytes"])
         self.assertEqual((stats["keys"], stats["contents"], stats["bytes"]), (2, 1, 4))
+        self.assertRegex(stats["oldest_use"], TIME)
         self.assertEqual(self.answer(*cache, "verify", "--json"), [])
         path = pathlib.Path(self.run_it(*cache, "get", "a").stdout.rstrip("\n"))
         path.chmod(0o600)
         path.write_text("evil")
         damages = self.run_it(*cache, "verify", "--json")
         self.check(damages, 65, "'a' is damaged")
-        self.assertEqual([(list(row), row["key"]) for row in json.loads(damages.stdout)], [(["key", "error"], "a"),
-                                                                                           (["key", "error"], "b")])
+        found = json.loads(damages.stdout)
+        self.assertEqual([list(row) for row in found], [["key", "error", "removed"]] * 2)
+        self.assertEqual([(row["key"], row["removed"]) for row in found], [("a", False), ("b", False)])
         self.run_it(*cache, "verify", "--repair")
-        self.assertEqual(self.answer(*cache, "stats", "--json"),
-                         {"keys": 0, "contents": 0, "bytes": 0, "oldest": None, "newest": None})
+        nothing = dict.fromkeys(stats, 0) | dict.fromkeys(["oldest", "newest", "oldest_use", "newest_use"])
+        self.assertEqual(self.answer(*cache, "stats", "--json"), nothing)
 
 
 class Hostile(CommandTest):

@@ -79,14 +79,15 @@ int clean(clean_options& options) {
 constexpr const char* about_clean =
     "In DIR, not below it: the guards (.NAME.guard) of locks that nobody holds or waits for, lock files of dead "
     "holders,\n"
-    "and what crashed writers left unfinished (.NAME.*.lkt). What is in use is never touched, nor what lockkit did "
-    "not\n"
-    "write; a lock can be taken at any moment meanwhile.\n"
+    "and what crashed writers left unfinished (.NAME.*.lkt, directories .NAME.*.lkd). What is in use is never "
+    "touched,\n"
+    "nor what lockkit did not write; a lock can be taken at any moment meanwhile.\n"
     "\n"
     "With --json, an object:\n"
     "\n"
     "  dry_run  whether nothing was removed\n"
-    "  removed  a list of objects with path and kind (\"guard\", \"lock_file\" or \"staged_file\")";
+    "  removed  a list of objects with path and kind (\"guard\", \"lock_file\", \"staged_file\",\n"
+    "           \"staged_directory\")";
 
 }  // namespace
 
