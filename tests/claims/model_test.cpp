@@ -12,9 +12,9 @@ struct extent {
 };
 
 #if defined(__SANITIZE_ADDRESS__)
-constexpr extent usual{50, 100};  // five times as slow
+constexpr extent usual{40, 100};  // five times as slow
 #else
-constexpr extent usual{200, 100};
+constexpr extent usual{100, 100};
 #endif
 
 extent wanted() {

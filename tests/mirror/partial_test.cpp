@@ -357,7 +357,9 @@ TEST_CASE_METHOD(fixture, "a sweep takes partial contents that are a week old, a
 TEST_CASE_METHOD(fixture, "a sweep takes files and records that are without each other, and nothing that is in use") {
   leave("0123456789");
   const auto two = partials();
-  fs::copy_file(two.at(0), two.at(0).string().substr(0, two.at(0).string().size() - 1) + "a");
+  std::string another = two.at(0).string();
+  another.back() = another.back() == 'a' ? 'b' : 'a';
+  fs::copy_file(two.at(0), another);
   fs::copy_file(two.at(1), (directory / "p" / (std::string(64, '0') + ".aaaaaaaaaaaaaaaaaaaaaaaaaa.about")));
   testing::write_file(directory / "p" / "note", "a person's");
   (void)cache.verify(true);
