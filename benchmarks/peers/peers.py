@@ -78,7 +78,9 @@ def readable(value):
 
 
 def measure(variants, size, seconds):
-    """A turn takes about 5 ms for the floor; at least three rounds."""
+    """A turn takes about 5 ms for the floor; at least three rounds. Before a large content is copied, what the turns before
+    left to be written is written: else who comes later pays for it."""
+    quiet = os.sync if size >= 64 * MIB else lambda: None
     floor = variants[0].maker.times(variants[0].operation, size, 5)
     for each in variants[1:]:
         each.maker.times(each.operation, size, 1)
@@ -87,6 +89,7 @@ def measure(variants, size, seconds):
     while number < 3 or time.monotonic() < until:
         first = number % len(variants)
         for each in variants[first:] + variants[:first]:
+            quiet()
             times = each.maker.times(each.operation, size, count if statistics.median(each.all or floor) < 5000 else 1)
             each.all += times
             each.medians.append(statistics.median(times))
