@@ -12,6 +12,7 @@
 #include "support/catch.hpp"
 #include "support/process.hpp"
 #include "support/scratch.hpp"
+#include "support/stopped_process.hpp"
 
 using lockkit::durability;
 using lockkit::errc;
@@ -292,32 +293,14 @@ namespace {
 
 /// A publication in another process that stops before its N-th renameat2: 1 gives it the name for the exchange, 2 exchanges,
 /// 3 exchanges back.
-class stopped_update {
- public:
-  stopped_update(const fs::path& file, std::uint64_t nth)
-      : child_([&, version = version_of(file)] {
-          fault::arm({.what = fault::action::stop,
-                      .name = "renameat2",
-                      .nth = nth,
-                      .announce_fd = reached_.write_end(),
-                      .resume_fd = resume_.read_end()});
-          const unchanged_outcome outcome = publish_if_unchanged(file, "ours", version, {.against = rivals::any});
-          const bool displaced = !outcome.displaced.empty() && fs::exists(outcome.displaced);
-          if (!outcome.displaced.empty() && !displaced) return 9;
-          return static_cast<int>(outcome.result) + (displaced ? 10 : 0);
-        }) {
-    reached_.receive();
-  }
-  int finish() {
-    resume_.send();
-    return child_.wait();
-  }
-
- private:
-  testing::signal_pipe reached_;
-  testing::signal_pipe resume_;
-  testing::child_process child_;
-};
+testing::stopped_process stopped_update(const fs::path& file, std::uint64_t nth) {
+  return {"renameat2", nth, [&, version = version_of(file)] {
+            const unchanged_outcome outcome = publish_if_unchanged(file, "ours", version, {.against = rivals::any});
+            const bool displaced = !outcome.displaced.empty() && fs::exists(outcome.displaced);
+            if (!outcome.displaced.empty() && !displaced) return 9;
+            return static_cast<int>(outcome.result) + (displaced ? 10 : 0);
+          }};
+}
 
 constexpr int published = static_cast<int>(unchanged_result::published);
 constexpr int changed = static_cast<int>(unchanged_result::changed);
@@ -344,31 +327,31 @@ TEST_CASE("a rival that replaces the file between the comparison and the exchang
                                                          [&] { write_file(f, "the rival's"); }};
   for (const auto& rival : rival_does) {
     write_file(f, "old");
-    stopped_update stopped(f, 2);
+    auto stopped = stopped_update(f, 2);
     rival();
-    CHECK(stopped.finish() == changed);
+    CHECK(stopped.go_on() == changed);
     CHECK(read_file(f) == "the rival's");
     CHECK(names_in(place) == std::set<std::string>{"f"});
   }
   write_file(f, "old");
-  stopped_update undisturbed(f, 2);
-  CHECK(undisturbed.finish() == published);
+  auto undisturbed = stopped_update(f, 2);
+  CHECK(undisturbed.go_on() == published);
 }
 
 TEST_CASE("what becomes a directory, or nothing, between the comparison and the exchange stays that") {
   const testing::scratch_directory place;
   write_file(place / "f", "old");
   {
-    stopped_update stopped(place / "f", 2);
+    auto stopped = stopped_update(place / "f", 2);
     fs::remove(place / "f");
-    CHECK(stopped.finish() == changed);
+    CHECK(stopped.go_on() == changed);
     CHECK(names_in(place).empty());
   }
   write_file(place / "f", "old");
-  stopped_update stopped(place / "f", 2);
+  auto stopped = stopped_update(place / "f", 2);
   fs::remove(place / "f");
   fs::create_directory(place / "f");
-  CHECK(stopped.finish() == changed);
+  CHECK(stopped.go_on() == changed);
   CHECK(fs::is_directory(place / "f"));
   CHECK(names_in(place) == std::set<std::string>{"f"});
 }
@@ -406,10 +389,10 @@ TEST_CASE("a sweep in the middle of an exchange takes nothing away") {
   const testing::scratch_directory place;
   for (const std::uint64_t nth : {1U, 2U}) {
     write_file(place / "f", "old");
-    stopped_update stopped(place / "f", nth);
+    auto stopped = stopped_update(place / "f", nth);
     std::error_code ec;
     CHECK(lockkit::sweep_staged(place.path(), std::chrono::seconds(0), ec) == 0);
-    CHECK(stopped.finish() == published);
+    CHECK(stopped.go_on() == published);
     CHECK(read_file(place / "f") == "ours");
   }
   write_file(place / "f", "old");

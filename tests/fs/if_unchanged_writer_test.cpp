@@ -10,6 +10,7 @@
 #include "support/catch.hpp"
 #include "support/process.hpp"
 #include "support/scratch.hpp"
+#include "support/stopped_process.hpp"
 
 #if defined(LOCKKIT_FAULT_INJECTION)
 
@@ -57,28 +58,9 @@ int publish_ours(const fs::path& file, const file_version& version) {
 }
 
 /// A publication in another process that stops before its N-th call.
-class stopped_update {
- public:
-  stopped_update(const fs::path& file, int nth)
-      : child_([&, version = version_of(file)] {
-          fault::arm({.what = fault::action::stop,
-                      .nth = static_cast<std::uint64_t>(nth),
-                      .announce_fd = reached_.write_end(),
-                      .resume_fd = resume_.read_end()});
-          return publish_ours(file, version);
-        }) {
-    reached_.receive();
-  }
-  int finish() {
-    resume_.send();
-    return child_.wait();
-  }
-
- private:
-  testing::signal_pipe reached_;
-  testing::signal_pipe resume_;
-  testing::child_process child_;
-};
+testing::stopped_process stopped_update(const fs::path& file, int nth) {
+  return {"", static_cast<std::uint64_t>(nth), [&, version = version_of(file)] { return publish_ours(file, version); }};
+}
 
 int calls_beside_a_writer(const fs::path& file) {
   open_writer rival(file);
@@ -103,10 +85,10 @@ TEST_CASE("who has the file open at the exchange is noticed, at whatever moment 
   for (int i = 1; i <= calls; ++i) {
     write_file(f, "old");
     open_writer rival(f);
-    stopped_update stopped(f, i);
+    auto stopped = stopped_update(f, i);
     INFO("writes before call " << i << " of " << calls);
     CHECK(rival.finish() == 0);
-    CHECK(stopped.finish() == static_cast<int>(unchanged_result::changed));
+    CHECK(stopped.go_on() == static_cast<int>(unchanged_result::changed));
     CHECK(read_file(f) == "NEW");
   }
 }

@@ -8,6 +8,7 @@
 #include "support/catch.hpp"
 #include "support/process.hpp"
 #include "support/scratch.hpp"
+#include "support/stopped_process.hpp"
 
 #if defined(LOCKKIT_FAULT_INJECTION)
 
@@ -289,32 +290,16 @@ TEST_CASE("a filesystem without O_TMPFILE is served by named files") {
 
 namespace {
 
-/// A publication in another process that stops before the N-th call of a name until it is told to go on.
-class stopped_publication {
- public:
-  stopped_publication(const publication& how, const testing::scratch_directory& place, const char* call)
-      : child_([&, call] {
-          fault::arm({.what = fault::action::stop,
-                      .name = call,
-                      .announce_fd = reached_.write_end(),
-                      .resume_fd = resume_.read_end()});
-          std::error_code ec;
-          const auto result = how.run(place, ec);
-          if (ec) return ec == std::errc::is_a_directory ? 21 : 1;
-          return result == publish_result::already_exists ? 17 : 0;
-        }) {
-    reached_.receive();
-  }
-  int finish() {
-    resume_.send();
-    return child_.wait();
-  }
-
- private:
-  testing::signal_pipe reached_;
-  testing::signal_pipe resume_;
-  testing::child_process child_;
-};
+/// A publication in another process that stops before its first call named `call`.
+testing::stopped_process stopped_publication(const publication& how, const testing::scratch_directory& place,
+                                             const char* call) {
+  return {call, 1, [&] {
+            std::error_code ec;
+            const auto result = how.run(place, ec);
+            if (ec) return ec == std::errc::is_a_directory ? 21 : 1;
+            return result == publish_result::already_exists ? 17 : 0;
+          }};
+}
 
 }  // namespace
 
@@ -323,17 +308,17 @@ TEST_CASE("whoever comes between the look and the link loses nothing by if_absen
   for (const publish_mode mode : both_modes) {
     const publication how{staging_route::automatic, mode, durability::visible, false};
     how.prepare(place);
-    stopped_publication stopped(how, place, "linkat");
+    auto stopped = stopped_publication(how, place, "linkat");
     write_file(place / "f", "in between");
-    CHECK(stopped.finish() == (mode == publish_mode::replace ? 0 : 17));
+    CHECK(stopped.go_on() == (mode == publish_mode::replace ? 0 : 17));
     CHECK(read_file(place / "f") == (mode == publish_mode::replace ? new_content : "in between"));
     CHECK(place.names().size() == 1);
   }
   const publication how{staging_route::named, publish_mode::if_absent, durability::visible, false};
   how.prepare(place);
-  stopped_publication stopped(how, place, "renameat2");
+  auto stopped = stopped_publication(how, place, "renameat2");
   write_file(place / "f", "in between");
-  CHECK(stopped.finish() == 17);
+  CHECK(stopped.go_on() == 17);
   CHECK(read_file(place / "f") == "in between");
   CHECK(place.names().size() == 1);
 }
@@ -341,9 +326,9 @@ TEST_CASE("whoever comes between the look and the link loses nothing by if_absen
 TEST_CASE("a directory that comes between the look and the link stays") {
   testing::scratch_directory place;
   const publication how{staging_route::automatic, publish_mode::replace, durability::visible, false};
-  stopped_publication stopped(how, place, "linkat");
+  auto stopped = stopped_publication(how, place, "linkat");
   std::filesystem::create_directory(place / "f");
-  CHECK(stopped.finish() == 21);
+  CHECK(stopped.go_on() == 21);
   CHECK(std::filesystem::is_directory(place / "f"));
   CHECK(place.names().size() == 1);
 }
@@ -353,11 +338,11 @@ TEST_CASE("a rename that happened although its answer was lost is a success") {
   for (const staging_route route : both_routes) {
     const publication how{route, publish_mode::replace, durability::visible, true};
     how.prepare(place);
-    stopped_publication stopped(how, place, "renameat");
+    auto stopped = stopped_publication(how, place, "renameat");
     for (const std::string& name : place.names()) {
       if (name != "f") std::filesystem::rename(place / name, place / "f");  // what the server did
     }
-    CHECK(stopped.finish() == 0);
+    CHECK(stopped.go_on() == 0);
     CHECK(read_file(place / "f") == new_content);
     CHECK(place.names().size() == 1);
   }
@@ -366,10 +351,10 @@ TEST_CASE("a rename that happened although its answer was lost is a success") {
 TEST_CASE("a target that is the staged file already leaves no temporary name") {
   testing::scratch_directory place;
   const publication how{staging_route::named, publish_mode::replace, durability::visible, false};
-  stopped_publication stopped(how, place, "renameat");
+  auto stopped = stopped_publication(how, place, "renameat");
   const std::string temporary = *place.names().begin();
   std::filesystem::create_hard_link(place / temporary, place / "f");  // rename of two links does nothing
-  CHECK(stopped.finish() == 0);
+  CHECK(stopped.go_on() == 0);
   CHECK(read_file(place / "f") == new_content);
   CHECK(place.names() == std::set<std::string>{"f"});
 }

@@ -10,6 +10,7 @@
 #include "support/catch.hpp"
 #include "support/process.hpp"
 #include "support/scratch.hpp"
+#include "support/stopped_process.hpp"
 
 using namespace lockkit;
 using testing::brings;
@@ -52,33 +53,7 @@ TEST_CASE("a refresh, a removal or a sweep never pulls a file from under a mirro
 
 #if defined(LOCKKIT_FAULT_INJECTION)
 namespace fault = lockkit::platform::fault;
-
-namespace {
-
-/// A process that does `body` and stops at its `nth` call named `call` until told to go on.
-struct stopped_process {
-  testing::signal_pipe reached;
-  testing::signal_pipe resume;
-  child_process process;
-
-  stopped_process(const char* call, std::uint64_t nth, const std::function<int()>& body)
-      : process([&] {
-          fault::arm({.what = fault::action::stop,
-                      .name = call,
-                      .nth = nth,
-                      .announce_fd = reached.write_end(),
-                      .resume_fd = resume.read_end()});
-          return body();
-        }) {
-    reached.receive();
-  }
-  int go_on() {
-    resume.send();
-    return process.wait();
-  }
-};
-
-}  // namespace
+using testing::stopped_process;
 
 TEST_CASE("a content that goes between a hit's record and its opening is a miss, not an error") {
   testing::scratch_directory place;
